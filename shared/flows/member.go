@@ -1,0 +1,108 @@
+package flows
+
+import "time"
+
+// Member is one client's place in a flow as the protocol side sees it. The session side calls its
+// methods one at a time, in the order in which they happened in the flow, and with the flow locked:
+// an implementation must not block and must not call back into its Membership.
+//
+// The calls of one member are: Joined or Refused once and first; then any number of Deliver and
+// Answered; then Ended at most once and last. After Membership.Leave has returned there are none.
+type Member interface {
+	// Encoding turns events into frames. Members whose Encodings are equal (==) share the bytes.
+	Encoding() Encoding
+	// Joined says that the client is in.
+	Joined(Joined)
+	// Refused says that it is not: ErrMaxClients or ErrUnavailable.
+	Refused(error)
+	// Answered gives the outcome of one Membership.Change: tag is that change's. Outcomes come in the
+	// order of the changes, and each before the Deliver of that change. tag is only lent.
+	Answered(tag []byte, receipt Receipt, err error)
+	// Deliver hands over one or more frames that Encoding made. The bytes are shared: read only.
+	Deliver(frames []byte)
+	// Ended says that the server's side is over.
+	Ended(End)
+}
+
+// Encoding makes the frame of an event for all members that share it. It must be comparable.
+type Encoding interface {
+	// AppendFrame appends the event's finished frame to dst; frames may stand one behind the other.
+	AppendFrame(dst []byte, e Event) []byte
+}
+
+// Membership is a client's hold on a flow, from the moment it asked to join.
+type Membership interface {
+	// Change asks for one change; Member.Answered tells the outcome. c is copied. It blocks only
+	// while the flow has more unanswered bytes than its bound, and never longer than the store's
+	// deadline.
+	Change(c Change)
+	// Leave gives the place up. It never blocks on the network and may be called more than once.
+	Leave()
+}
+
+// JoinOptions are the join parameters of protocol.md, checked.
+type JoinOptions struct {
+	// ClientID is the client's own stable id; empty means: make one.
+	ClientID string
+	// NoEcho leaves the client's own changes out of what is delivered to it.
+	NoEcho bool
+}
+
+// Joined is what a client learns when it joins.
+type Joined struct {
+	ClientID    string
+	ClientCount int // in the whole cluster, this client included
+	Epoch       string
+	Seq         uint64    // the newest change before the first one delivered
+	StartedAt   time.Time // when the session began
+}
+
+// Change is one merge patch to a flow's document.
+type Change struct {
+	// Changes is the patch as valid JSON text; that it is valid is the caller's promise.
+	Changes []byte
+	// Tag comes back with the answer; the boundary does not read it.
+	Tag []byte
+	// ClientID says who changed it, for changes that come from outside a session.
+	ClientID string
+}
+
+// Receipt says where a change went.
+type Receipt struct {
+	Seq   uint64
+	Epoch string
+}
+
+// End says why the server ended a membership.
+type End int
+
+const (
+	// EndDeleted: somebody closed the flow's session on purpose. The client was told flow_deleted.
+	EndDeleted End = iota + 1
+	// EndIdle: nothing happened in the session for its inactivity timeout.
+	EndIdle
+	// EndFailed: this edge's part of the flow failed; joining again helps.
+	EndFailed
+)
+
+// EventKind tells what an Event is about.
+type EventKind int
+
+const (
+	EventUpdate EventKind = iota + 1
+	EventClientJoined
+	EventClientLeft
+	EventDeleted
+)
+
+// Event is what all members of a flow are told.
+type Event struct {
+	Kind        EventKind
+	Flow        ID
+	Timestamp   int64  // Unix seconds: EventUpdate, EventDeleted
+	Changes     string // EventUpdate: JSON as its sender wrote it
+	Seq         uint64 // EventUpdate
+	Epoch       string // EventUpdate
+	ClientID    string // EventUpdate: who changed it
+	ClientCount int    // EventClientJoined, EventClientLeft
+}
