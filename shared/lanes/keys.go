@@ -1,0 +1,72 @@
+package lanes
+
+import (
+	"hash/fnv"
+	"strconv"
+
+	"helix/shared/flows"
+)
+
+// Keys names everything that Redis holds of one flow. All of it carries the flow's lane as its hash
+// tag, so that one script may touch all of it on Redis Cluster.
+type Keys struct {
+	Lease    string // string: "<fencing token> <node>", with a TTL
+	Session  string // hash: number, started, activity, version, and "n:<node>" = "<count> <deadline>"
+	Head     string // hash: epoch, seq, session, closed, fence
+	Log      string // stream: changes by seq
+	Snapshot string // hash: epoch, seq, document
+	Presence string // hash: client id -> what it told about itself
+	Channel  string // pub/sub: changes, counts, session end
+	Index    string // sorted set of the lane's flows that have a session, by start
+}
+
+// Keys gives the keys of a flow.
+func (l *Lanes) Keys(id flows.ID) Keys {
+	lane := l.lanePrefix(l.Lane(id))
+	flow := lane + "flow:" + string(id) + ":"
+	return Keys{
+		Lease:    flow + "lease",
+		Session:  flow + "session",
+		Head:     flow + "head",
+		Log:      flow + "log",
+		Snapshot: flow + "snapshot",
+		Presence: flow + "presence",
+		Channel:  flow + "channel",
+		Index:    lane + "sessions",
+	}
+}
+
+// IndexKeys gives the key of every lane's index of sessions.
+func (l *Lanes) IndexKeys() []string {
+	keys := make([]string, l.lanes)
+	for lane := range keys {
+		keys[lane] = l.lanePrefix(lane) + "sessions"
+	}
+	return keys
+}
+
+// Lane is the lane of a flow: hash(flow id) % lanes, fixed for a deployment.
+func (l *Lanes) Lane(id flows.ID) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(l.lanes)) //nolint:gosec // the number of lanes is small and positive
+}
+
+func (l *Lanes) lanePrefix(lane int) string {
+	return l.prefix + ":{" + strconv.Itoa(lane) + "}:"
+}
+
+// tag gives the hash tag of a key or channel name: connections of a cluster are kept per tag.
+func tag(name string) string {
+	for i := 0; i < len(name); i++ {
+		if name[i] != '{' {
+			continue
+		}
+		for j := i + 1; j < len(name); j++ {
+			if name[j] == '}' {
+				return name[i+1 : j]
+			}
+		}
+	}
+	return name
+}

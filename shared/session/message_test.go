@@ -1,0 +1,75 @@
+package session_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"helix/shared/session"
+)
+
+func published(epoch, first, ms string, changes ...[2]string) string {
+	var b session.Body
+	b.Start("node.1", 42)
+	for i, c := range changes {
+		b.Add(uint64(i+1), c[0], []byte(c[1]))
+	}
+	return "u " + epoch + " " + first + " " + ms + " " + string(b.Bytes())
+}
+
+func TestParseMessage_update(t *testing.T) {
+	t.Parallel()
+	m, err := session.ParseMessage(published("E", "18446744073709551615", "1700000000123", [2]string{"ann", `{"a":"\n"}`}, [2]string{"", "{}"}))
+	if err != nil || m.Update == nil {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	u := m.Update
+	if u.Epoch != "E" || u.First != 1<<64-1 || u.At != time.UnixMilli(1700000000123) || u.Node != "node.1" || u.Run != 42 || len(u.Changes) != 2 ||
+		u.Changes[0] != (session.Change{Member: 1, ClientID: "ann", Changes: `{"a":"\n"}`}) || u.Changes[1] != (session.Change{Member: 2, Changes: "{}"}) {
+		t.Fatalf("%+v", u)
+	}
+}
+
+func TestParseMessage_others(t *testing.T) {
+	t.Parallel()
+	if m, err := session.ParseMessage("c E 3 7 120 01"); err != nil || *m.Count != (session.Count{Epoch: "E", Number: 3, Version: 7, Total: 120, Left: true}) {
+		t.Errorf("%+v, %v", m.Count, err)
+	}
+	if m, err := session.ParseMessage("x E 3 1700000000123 idle"); err != nil || *m.End != (session.End{Epoch: "E", Number: 3, At: time.UnixMilli(1700000000123), Idle: true}) {
+		t.Errorf("%+v, %v", m.End, err)
+	}
+	if m, err := session.ParseMessage("v"); err != nil || !m.Vacant {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err := session.ParseMessage("z of a version to come"); err != nil || m != (session.Message{}) {
+		t.Errorf("an unknown kind: %+v, %v", m, err)
+	}
+	for _, bad := range []string{"u ", "u E 1 2 n x\n", "u E 1 2 n 1\n", "u E 1 2 n 1\n\x01\xff\xff\xff\xff\x0f", "u E -1 2 n 1\n\x01\x00\x00", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
+		if m, err := session.ParseMessage(bad); !errors.Is(err, session.ErrMessage) {
+			t.Errorf("%q: %+v, %v", bad, m, err)
+		}
+	}
+}
+
+func FuzzParseMessage(f *testing.F) {
+	f.Add(published("E", "1", "1700000000123", [2]string{"ann", `{"a":1}`}))
+	f.Add("c E 3 7 120 01")
+	f.Add("x E 3 1700000000123 deleted")
+	f.Add("v")
+	f.Fuzz(func(t *testing.T, payload string) {
+		m, err := session.ParseMessage(payload)
+		if err == nil && m.Update != nil && len(m.Update.Changes) == 0 {
+			t.Fatalf("%q is an update of nothing", payload)
+		}
+	})
+}
+
+func BenchmarkParseMessage_OneChange(b *testing.B) {
+	payload := published("TNVCPZYPDQHL", "1041", "1700000000123", [2]string{"IOFJBSXZ6DYZ3EIL", `{"nodes":{"n1":{"position":{"x":1,"y":2}}}}`})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := session.ParseMessage(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
