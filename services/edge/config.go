@@ -1,0 +1,209 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"helix/shared/config"
+)
+
+// Config is every setting of an edge. A setting is a promise to test: ask first whether one value
+// serves all.
+type Config struct {
+	HTTP struct {
+		Addr string `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
+	} `key:"http"`
+	Admin struct {
+		Addr string `key:"addr" help:"metrics, health and pprof; not for the public"`
+	} `key:"admin"`
+	Redis struct {
+		URL       string          `key:"url" help:"redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster or rediss-cluster URL; empty: the embedded stand-in, which keeps nothing"`
+		KeyPrefix string          `key:"key_prefix" help:"begins every key; the same on all edges"`
+		Lanes     int             `key:"lanes" help:"hash tags that the flows are spread over; the same on all edges, for ever"`
+		Timeout   config.Duration `key:"timeout" help:"of one round trip, and of connecting"`
+	} `key:"redis"`
+	Node struct {
+		ID string `key:"id" help:"name of this edge in logs and in the lease; empty: the host's name and a random end"`
+	} `key:"node"`
+	Session struct {
+		MaxClients        int             `key:"max_clients" help:"of one flow, in the whole cluster"`
+		LeaseTTL          config.Duration `key:"lease_ttl" help:"of a session's lease; a dead edge's clients leave the count within it"`
+		InactivityTimeout config.Duration `key:"inactivity_timeout" help:"after which a session without joins, leaves and changes ends"`
+		Retention         config.Duration `key:"retention" help:"of what outlives a session"`
+	} `key:"session"`
+	Socket struct {
+		IdleTimeout    config.Duration `key:"idle_timeout" help:"a socket silent for longer is closed; phoenix.js beats every 30s"`
+		AllowedOrigins []string        `key:"allowed_origins" help:"pages that may connect, comma separated: an origin, a host, *.host or *; empty: the host that is connected to"`
+		MaxFrameBytes  config.Bytes    `key:"max_frame_bytes" help:"of one message of a client"`
+		MaxChannels    int             `key:"max_channels" help:"joined on one socket"`
+		QueueBytes     config.Bytes    `key:"queue_bytes" help:"that may wait for one client; past it the client is closed with 1013"`
+	} `key:"socket"`
+	Change struct {
+		Rate     int `key:"rate" help:"changes a second and client, in the long run"`
+		Burst    int `key:"burst" help:"changes that a client may send at once"`
+		MaxDepth int `key:"max_depth" help:"nesting of objects and arrays in a change"`
+	} `key:"change"`
+	Shutdown struct {
+		Timeout config.Duration `key:"timeout" help:"that each service has to end"`
+	} `key:"shutdown"`
+	Log struct {
+		Level  string `key:"level" help:"debug, info, warn or error"`
+		Format string `key:"format" help:"text or json"`
+	} `key:"log"`
+}
+
+// envPrefix begins the variables of all settings.
+const envPrefix = "HELIX"
+
+func defaultConfig() Config {
+	var c Config
+	c.HTTP.Addr, c.Admin.Addr = ":4000", "127.0.0.1:4001"
+	c.Redis.KeyPrefix, c.Redis.Lanes, c.Redis.Timeout = "helix", 64, config.Duration(3*time.Second)
+	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
+	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
+	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
+	c.Socket.MaxChannels, c.Socket.QueueBytes = 128, 1<<20
+	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
+	c.Shutdown.Timeout = config.Duration(5 * time.Second)
+	c.Log.Level, c.Log.Format = "info", "text"
+	return c
+}
+
+var (
+	prefixForm = regexp.MustCompile(`^[A-Za-z0-9:_.-]{1,64}$`)
+	nodeForm   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
+	redisURLs  = []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
+)
+
+// validate names every setting that cannot be.
+func (c *Config) validate() error {
+	var wrong []error
+	check := func(ok bool, key string, value any, want string) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf("%s is %v: it must be %s", key, value, want))
+		}
+	}
+	between := func(n, low, high int64, key string, shown any, want string) {
+		check(n >= low && n <= high, key, shown, want)
+	}
+	for key, addr := range map[string]string{"http.addr": c.HTTP.Addr, "admin.addr": c.Admin.Addr} {
+		_, _, err := net.SplitHostPort(addr)
+		check(err == nil, key, fmt.Sprintf("%q", addr), "host:port or :port")
+	}
+	if c.Redis.URL != "" {
+		u, err := url.Parse(c.Redis.URL)
+		check(err == nil && slices.Contains(redisURLs, u.Scheme), "redis.url", "no such URL", "a URL with the scheme "+strings.Join(redisURLs, ", "))
+	}
+	check(prefixForm.MatchString(c.Redis.KeyPrefix), "redis.key_prefix", fmt.Sprintf("%q", c.Redis.KeyPrefix), "1 to 64 letters, digits, or : _ . -")
+	between(int64(c.Redis.Lanes), 1, 16384, "redis.lanes", c.Redis.Lanes, "from 1 to 16384")
+	duration := func(d config.Duration, low, high time.Duration, key string) {
+		between(int64(d), int64(low), int64(high), key, d, fmt.Sprintf("from %v to %v", config.Duration(low), config.Duration(high)))
+	}
+	duration(c.Redis.Timeout, 10*time.Millisecond, time.Minute, "redis.timeout")
+	check(nodeForm.MatchString(c.Node.ID), "node.id", fmt.Sprintf("%q", c.Node.ID), "1 to 128 letters, digits, or _ . : -")
+	between(int64(c.Session.MaxClients), 1, 1_000_000, "session.max_clients", c.Session.MaxClients, "from 1 to 1000000")
+	duration(c.Session.LeaseTTL, 300*time.Millisecond, 10*time.Minute, "session.lease_ttl")
+	duration(c.Session.InactivityTimeout, time.Second, 365*24*time.Hour, "session.inactivity_timeout")
+	duration(c.Session.Retention, time.Second, 10*365*24*time.Hour, "session.retention")
+	duration(c.Socket.IdleTimeout, 100*time.Millisecond, time.Hour, "socket.idle_timeout")
+	between(int64(c.Socket.MaxFrameBytes), 1024, 64<<20, "socket.max_frame_bytes", c.Socket.MaxFrameBytes, "from 1KiB to 64MiB")
+	between(int64(c.Socket.MaxChannels), 1, 10_000, "socket.max_channels", c.Socket.MaxChannels, "from 1 to 10000")
+	between(int64(c.Socket.QueueBytes), 16<<10, 1<<30, "socket.queue_bytes", c.Socket.QueueBytes, "from 16KiB to 1GiB")
+	between(int64(c.Change.Rate), 1, 1_000_000, "change.rate", c.Change.Rate, "from 1 to 1000000")
+	between(int64(c.Change.Burst), 1, 1_000_000, "change.burst", c.Change.Burst, "from 1 to 1000000")
+	between(int64(c.Change.MaxDepth), 1, 1000, "change.max_depth", c.Change.MaxDepth, "from 1 to 1000")
+	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
+	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
+	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(wrong...)
+}
+
+// The commands of the program.
+const (
+	commandRun            = "run"
+	commandHelp           = "help"
+	commandConfig         = "config"
+	commandConfigMarkdown = "config-markdown"
+	commandVersion        = "version"
+	commandHealthcheck    = "healthcheck"
+)
+
+// parseCommand reads the command line and, for commands that need them, the settings.
+func parseCommand(args, environ []string) (command string, cfg Config, err error) {
+	command, file := commandRun, ""
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		value, joined := strings.CutPrefix(arg, "--config=")
+		switch {
+		case arg == "--help" || arg == "-h" || arg == "help":
+			return commandHelp, cfg, nil
+		case arg == "--version" || arg == "version":
+			return commandVersion, cfg, nil
+		case arg == "config" || arg == "healthcheck" || arg == "run":
+			command = arg
+		case arg == "--markdown" && command == commandConfig:
+			return commandConfigMarkdown, cfg, nil
+		case joined:
+			file = value
+		case arg == "--config" && len(args) > 0:
+			file, args = args[0], args[1:]
+		case arg == "--config":
+			return "", cfg, errors.New("--config needs a file")
+		default:
+			return "", cfg, fmt.Errorf("unknown argument %q; helix --help lists them", arg)
+		}
+	}
+	cfg = defaultConfig()
+	if err := config.Load(&cfg, envPrefix, file, environ); err != nil {
+		return "", cfg, err
+	}
+	if cfg.Node.ID == "" {
+		cfg.Node.ID = newNodeID()
+	}
+	return command, cfg, cfg.validate()
+}
+
+func newNodeID() string {
+	host, err := os.Hostname()
+	if err != nil || !nodeForm.MatchString(host) {
+		host = "edge"
+	}
+	return host[:min(len(host), 100)] + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+func writeHelp(w io.Writer) error {
+	const usage = `helix: an edge node of Helix
+
+  helix [--config FILE]             serve
+  helix config [--config FILE]      print the settings as they are, secrets hidden
+  helix config --markdown           print the table of settings for a README
+  helix healthcheck                 ask the edge on this machine whether it is ready
+  helix --version | --help
+
+Settings come from the defaults, then the YAML file, then the environment:
+
+`
+	if _, err := io.WriteString(w, usage); err != nil {
+		return err
+	}
+	cfg := defaultConfig()
+	return config.Help(w, &cfg, envPrefix)
+}
+
+func (c Config) print(w io.Writer) error { return config.Print(w, &c) }
+
+func writeMarkdown(w io.Writer) error {
+	cfg := defaultConfig()
+	return config.Markdown(w, &cfg, envPrefix)
+}

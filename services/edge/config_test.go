@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
+	t.Parallel()
+	cases := map[string]string{
+		"unknown_key":      "unknown key sessions.max_clients",
+		"misspelled_key":   "unknown key session.max_client; did you mean session.max_clients?",
+		"bad_address":      `http.addr is "4000": it must be host:port or :port`,
+		"bad_redis_url":    "redis.url is no such URL: it must be a URL with the scheme redis, rediss",
+		"no_clients":       "session.max_clients is 0: it must be from 1 to 1000000",
+		"lease_too_short":  "session.lease_ttl is 10ms: it must be from 300ms to 10m",
+		"bad_duration":     `socket.idle_timeout: "60" is no duration`,
+		"frame_too_large":  "socket.max_frame_bytes is 1GiB: it must be from 1KiB to 64MiB",
+		"bad_node_id":      `node.id is "edge one": it must be`,
+		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
+		"several_mistakes": "change.burst is 0",
+	}
+	files, err := filepath.Glob("testdata/*.bad.yaml")
+	if err != nil || len(files) != len(cases) {
+		t.Fatalf("%d files, %d cases, %v", len(files), len(cases), err)
+	}
+	for name, want := range cases {
+		_, _, err := parseCommand([]string{"--config", "testdata/" + name + ".bad.yaml"}, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+	for _, args := range [][]string{{"--port", "1"}, {"--config"}, {"serve"}} {
+		if _, _, err := parseCommand(args, nil); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+	if _, _, err := parseCommand(nil, []string{"HELIX_NO_SUCH=1"}); err == nil || !strings.Contains(err.Error(), "unknown variable HELIX_NO_SUCH") {
+		t.Errorf("an unknown variable: %v", err)
+	}
+}
+
+func TestParseCommand_defaultsAreValid_andAPartialFileKeepsThem(t *testing.T) {
+	t.Parallel()
+	_, cfg, err := parseCommand(nil, nil)
+	if err != nil || cfg.Node.ID == "" {
+		t.Fatalf("%+v, %v", cfg, err)
+	}
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("session:\n  max_clients: 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, partial, err := parseCommand([]string{"--config=" + file}, []string{"HELIX_NODE_ID=" + cfg.Node.ID})
+	if err != nil || partial.Session.MaxClients != 7 {
+		t.Fatalf("%+v, %v", partial, err)
+	}
+	partial.Session.MaxClients = cfg.Session.MaxClients
+	var a, b bytes.Buffer
+	_ = cfg.print(&a)
+	_ = partial.print(&b)
+	if a.String() != b.String() {
+		t.Fatalf("%s\n%s", &a, &b)
+	}
+}
+
+func TestRun_printsWhatItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	secret := []string{"HELIX_REDIS_URL=redis://user:verysecret@127.0.0.1:1/0"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--help"}, "HELIX_SESSION_MAX_CLIENTS"}, {[]string{"config"}, "max_clients: 1000"},
+		{[]string{"config", "--markdown"}, "| `http.addr` | `HELIX_HTTP_ADDR` | `:4000` |"}, {[]string{"--version"}, "helix dev"},
+	} {
+		var out bytes.Buffer
+		if err := run(c.args, secret, &out, &out); err != nil || !strings.Contains(out.String(), c.want) || strings.Contains(out.String(), "verysecret") {
+			t.Errorf("%v: %v\n%s", c.args, err, out.String())
+		}
+	}
+}
+
+// The README's table of settings is made by the program, so that it cannot drift.
+func TestReadme_hasTheSettingsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "<!-- config:begin -->\n")
+	table, _, closed := strings.Cut(rest, "<!-- config:end -->")
+	var want bytes.Buffer
+	if err := writeMarkdown(&want); err != nil {
+		t.Fatal(err)
+	}
+	if !ok || !closed || table != want.String() {
+		t.Fatal("the table of settings in README.md is stale: put the output of 'bin/helix config --markdown' between its markers")
+	}
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/time/rate"
+
+	"helix/edge/internal/api"
+	"helix/edge/internal/channel"
+	"helix/edge/internal/fanout"
+	"helix/edge/internal/leaseholder"
+	"helix/edge/internal/socket"
+	"helix/edge/internal/supervisor"
+	"helix/shared/flows"
+	"helix/shared/lanes"
+	"helix/shared/session"
+	"helix/shared/telemetry"
+)
+
+// edge is one edge node, wired.
+type edge struct {
+	cfg      Config
+	log      *slog.Logger
+	lanes    *lanes.Lanes
+	hub      *fanout.Hub
+	router   *channel.Router
+	sockets  *socket.Server
+	tree     *supervisor.Supervisor
+	public   *endpoint
+	admin    *endpoint
+	draining atomic.Bool
+}
+
+// newEdge builds the supervision tree, top to bottom. Nothing else starts a long-lived goroutine at
+// start-up but the connections of lanes, which heal by themselves.
+//
+//	edge
+//	├── writers            the queues of all sockets
+//	├── sessions           a supervisor of its own
+//	│   ├── flow …         one for each flow with members here
+//	│   └── lease …        one for each lease held
+//	├── http               the public listener
+//	└── admin              metrics, health, pprof
+func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
+	e := &edge{cfg: cfg, log: log}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := telemetry.NewMetrics(registry)
+	events := &telemetry.Bus{}
+	telemetry.CountEvents(events, metrics)
+	telemetry.LogEvents(events, log)
+
+	if err := e.listen(); err != nil {
+		return nil, err
+	}
+	var err error
+	e.lanes, err = lanes.Open(lanes.Options{
+		URL: cfg.Redis.URL, Prefix: cfg.Redis.KeyPrefix, Lanes: cfg.Redis.Lanes, Timeout: time.Duration(cfg.Redis.Timeout),
+		Observe: observeRedis(metrics), Reconnected: metrics.SubscriberReconnects.Inc, Log: log,
+	})
+	if err != nil {
+		e.closeListeners()
+		return nil, err
+	}
+	store := session.NewStore(e.lanes, cfg.Node.ID, session.Options{
+		MaxClients: cfg.Session.MaxClients, LeaseTTL: time.Duration(cfg.Session.LeaseTTL),
+		InactivityTimeout: time.Duration(cfg.Session.InactivityTimeout), Retention: time.Duration(cfg.Session.Retention),
+	})
+
+	e.tree = supervisor.New(supervisor.Options{Log: log, Metrics: metrics, ShutdownTimeout: time.Duration(cfg.Shutdown.Timeout)})
+	sessions := e.tree.Child("sessions")
+
+	e.hub = fanout.NewHub(fanout.Options{
+		Store:     store,
+		Supervise: func(name string, s fanout.Service) { sessions.Add(name, s) },
+		Hold: func(lease *session.Lease) (release func()) {
+			released := make(chan struct{})
+			sessions.Add("lease "+lease.Flow().ID().String(), &leaseholder.Holder{
+				Lease: lease, Options: store.Options(), Metrics: metrics, Log: log, Released: released,
+			})
+			return func() { close(released) }
+		},
+		Metrics: metrics, Events: events, Log: log,
+	})
+	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
+
+	e.router = channel.NewRouter(channel.Options{
+		Flows: boundary, Rate: rate.Limit(cfg.Change.Rate), Burst: cfg.Change.Burst,
+		Metrics: metrics, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
+	})
+	writers := socket.NewWriters()
+	e.sockets = socket.NewServer(socket.Options{
+		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
+		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
+		Router: e.router, Metrics: metrics, Log: log,
+	}, writers)
+
+	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
+		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version,
+	}), log)
+	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
+
+	e.tree.Add("writers", writers)
+	e.tree.Add("http", e.public)
+	e.tree.Add("admin", e.admin)
+	return e, nil
+}
+
+// run serves until ctx ends, then stops in order: not ready, sockets moved, sessions handed over,
+// services ended. It returns an error when the edge ended by itself.
+func (e *edge) run(ctx context.Context) error {
+	treeCtx, stopTree := context.WithCancel(context.Background())
+	defer stopTree()
+	ended := make(chan error, 1)
+	go func() { ended <- e.tree.Run(treeCtx) }() // waited for below, in either case
+	e.log.Info("the edge is up", "http", e.public.addr(), "admin", e.admin.addr(), "version", version)
+	select {
+	case err := <-ended:
+		e.router.Close()
+		return errors.Join(fmt.Errorf("the edge ended: %w", err), e.lanes.Close())
+	case <-ctx.Done():
+	}
+	e.log.Info("stopping: moving the clients to other edges")
+	e.drain()
+	stopTree()
+	err := <-ended
+	e.router.Close()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, e.lanes.Close())
+}
+
+// drain lets go of the clients: not ready at once, then the sockets, then what they left behind, so
+// that the counts are right and the leases free before this edge is gone.
+func (e *edge) drain() {
+	e.draining.Store(true)
+	e.sockets.Close(socket.ReasonRestart)
+	deadline := time.NewTimer(time.Duration(e.cfg.Shutdown.Timeout))
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !e.hub.Empty() {
+		select {
+		case <-deadline.C:
+			e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// ready says whether this edge may get clients.
+func (e *edge) ready(ctx context.Context) error {
+	if e.draining.Load() {
+		return api.NotReady("the node is draining")
+	}
+	if err := e.lanes.Ping(ctx); err != nil {
+		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
+	}
+	return nil
+}
+
+func (e *edge) listen() error {
+	e.public, e.admin = &endpoint{}, &endpoint{}
+	if err := e.public.listen(e.cfg.HTTP.Addr); err != nil {
+		return fmt.Errorf("listen for clients (http.addr): %w", err)
+	}
+	if err := e.admin.listen(e.cfg.Admin.Addr); err != nil {
+		e.closeListeners()
+		return fmt.Errorf("listen for operators (admin.addr): %w", err)
+	}
+	return nil
+}
+
+func (e *edge) closeListeners() {
+	for _, p := range []*endpoint{e.public, e.admin} {
+		if p.listener != nil {
+			_ = p.listener.Close()
+		}
+	}
+}
+
+// url is where a browser on this machine finds the edge.
+func (e *edge) url() string { return localURL(e.public.addr()) }
+
+func localURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// observeRedis puts script runs into the metrics, looked up once each.
+func observeRedis(m *telemetry.Metrics) func(string, time.Duration, error) {
+	return func(script string, took time.Duration, err error) {
+		m.RedisLatency.WithLabelValues(script).Observe(took.Seconds())
+		if err != nil && !lanes.IsNil(err) {
+			m.RedisErrors.WithLabelValues(script).Inc()
+		}
+	}
+}

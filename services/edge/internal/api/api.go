@@ -1,0 +1,142 @@
+// Package api is the HTTP face of an edge: the session routes over the flows boundary, the OpenAPI
+// document that describes them, health, the embedded page, and beside them the handler of the admin
+// listener.
+//
+//	edge := api.New(api.Options{Flows: f, Socket: sockets, Ready: ready, Log: log, Version: version})
+//	admin := api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: ready, Log: log})
+//	err := api.NewServer(":4000", edge, log).Serve(listener)
+//
+// The package knows the verbs of flows and nothing of what stands behind them. Whatever it refuses it
+// refuses as application/problem+json (RFC 9457), drawn from one table in problem.go; what went wrong
+// inside goes to the log under the request's id and never to the client.
+//
+// Three things are easy to get wrong here and are held by tests:
+//
+//   - The socket's route stands in front of the router and its middleware. A join's cost is counted
+//     in microseconds, and a hijacked connection has no use for deadlines or response wrappers.
+//   - A flow id in a path is percent-encoded exactly once, and chi hands it out sometimes decoded and
+//     sometimes not: see flowID.
+//   - openapi.json is written by hand. The tests hold it against the routes in both directions and
+//     against every answer that they provoke, so a route cannot change without it.
+package api
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"helix/shared/flows"
+)
+
+const (
+	// DefaultMaxBodyBytes leaves room for the largest change and what stands around it.
+	DefaultMaxBodyBytes = int64(1<<20 + 4<<10)
+	// DefaultRequestTimeout is how long a request may take, its body included.
+	DefaultRequestTimeout = 10 * time.Second
+)
+
+// Options say what the public handler stands on. Flows and Socket are required.
+type Options struct {
+	// Flows is the boundary that all session routes call.
+	Flows *flows.Flows
+	// Socket serves /socket/websocket, with and without a trailing slash, every method of it, with
+	// nothing of this package around it but this: a write deadline that an earlier request left on
+	// the connection is taken off.
+	Socket http.Handler
+	// Ready says whether the node may be sent traffic; nil, the function or its error, means yes. What
+	// the public listener tells of the error is its NotReady part.
+	Ready func(context.Context) error
+	// Log takes refusals with a cause, panics and, at debug level, every request; nil is silent.
+	Log *slog.Logger
+	// Version is what GET /api/version says.
+	Version string
+	// MaxBodyBytes bounds a request's body; 0 means DefaultMaxBodyBytes.
+	MaxBodyBytes int64
+	// RequestTimeout bounds a request; 0 means DefaultRequestTimeout.
+	RequestTimeout time.Duration
+	// Page is what is served at /, read once; nil means the page that the binary brings along.
+	Page fs.FS
+}
+
+type api struct {
+	answerer
+	flows   *flows.Flows
+	ready   func(context.Context) error
+	version string
+	page    page
+}
+
+// New makes the handler of the public listener. It panics when a required option is missing or the
+// page cannot be read: both are mistakes of the wiring, and a node should not start with them.
+func New(o Options) http.Handler {
+	if o.Flows == nil || o.Socket == nil {
+		panic("api: New needs Flows and Socket")
+	}
+	router := routes(o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isSocket(r.URL) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+			o.Socket.ServeHTTP(w, r)
+			return
+		}
+		router.ServeHTTP(w, r)
+	})
+}
+
+func routes(o Options) chi.Router {
+	a := &api{
+		answerer: newAnswerer(o.Log),
+		flows:    o.Flows,
+		ready:    o.Ready,
+		version:  o.Version,
+		page:     mustReadPage(o.Page),
+	}
+	r := chi.NewRouter()
+	r.Use(
+		limitBody(orDefault(o.MaxBodyBytes, DefaultMaxBodyBytes)),
+		requestID,
+		a.accessLog,
+		a.recoverer,
+		securityHeaders,
+		deadlines(orDefault(o.RequestTimeout, DefaultRequestTimeout)),
+		a.refuseForeignOrigins(),
+		middleware.GetHead,
+	)
+	r.NotFound(a.servePage)
+	r.MethodNotAllowed(a.methodNotAllowed)
+
+	r.Get("/api/flows/{id}/status", a.status)
+	r.Post("/api/flows/{id}/changes", a.change)
+	r.Delete("/api/flows/{id}/session", a.closeSession)
+	r.Get("/api/sessions", a.sessions)
+	r.Get("/api/version", a.getVersion)
+	r.Get("/api/openapi.json", a.openAPI)
+	r.Get("/healthz", healthz)
+	r.Get("/readyz", a.publicReadyz)
+	return r
+}
+
+// isSocket compares the path as it came: an encoded slash is no slash.
+func isSocket(u *url.URL) bool {
+	return u.RawPath == "" && (u.Path == "/socket/websocket" || u.Path == "/socket/websocket/")
+}
+
+func (a *api) getVersion(w http.ResponseWriter, r *http.Request) {
+	a.answer(w, r, http.StatusOK, struct {
+		Version string `json:"version"`
+	}{a.version})
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

@@ -1,0 +1,157 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"helix/edge/internal/api"
+	"helix/shared/flows"
+)
+
+// fakeSessions answers with what its fields say and remembers what it was asked.
+type fakeSessions struct {
+	flows.Sessions // Join is not for HTTP; calling it panics
+
+	err     error
+	panics  any
+	status  flows.Status
+	active  []flows.Status
+	closed  int
+	receipt flows.Receipt
+
+	mu     sync.Mutex
+	asked  []flows.ID
+	change flows.Change
+	hadEnd bool // the context had a deadline
+}
+
+func (f *fakeSessions) ask(ctx context.Context, id flows.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, id)
+	_, f.hadEnd = ctx.Deadline()
+	if f.panics != nil {
+		panic(f.panics)
+	}
+	return f.err
+}
+
+func (f *fakeSessions) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
+	err := f.ask(ctx, id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.change = flows.Change{Changes: bytes.Clone(c.Changes), ClientID: c.ClientID}
+	return f.receipt, err
+}
+
+func (f *fakeSessions) Status(ctx context.Context, id flows.ID) (flows.Status, error) {
+	return f.status, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) Active(ctx context.Context) ([]flows.Status, error) {
+	return f.active, f.ask(ctx, "")
+}
+
+func (f *fakeSessions) Close(ctx context.Context, id flows.ID) (int, error) {
+	return f.closed, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) lastAsked() flows.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.asked) == 0 {
+		return ""
+	}
+	return f.asked[len(f.asked)-1]
+}
+
+var testPage = fstest.MapFS{
+	"index.html":         {Data: []byte("<!doctype html><title>flow</title>")},
+	"page.css":           {Data: []byte("body{}")},
+	"vendor/phoenix.mjs": {Data: []byte("export class Socket{}")},
+	"vendor/.gitkeep":    {Data: nil},
+}
+
+// options are those of a node over sessions where a test asks for nothing else.
+func options(sessions flows.Sessions) api.Options {
+	return api.Options{
+		Flows:   flows.New(sessions, flows.DefaultLimits),
+		Socket:  http.NotFoundHandler(),
+		Version: "1.2.3",
+		Page:    testPage,
+	}
+}
+
+// request builds one as a client would send it; body is JSON unless header says otherwise.
+func request(method, target, body string, header ...string) *http.Request {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return r
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+type problemBody struct {
+	Type, Title, Detail, Code string
+	Status                    int
+	RequestID                 string `json:"request_id"`
+}
+
+// mustProblem reads a problem and holds what is true of every one of them.
+func mustProblem(t *testing.T, w *httptest.ResponseRecorder) problemBody {
+	t.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Fatalf("content type %q with status %d, want a problem; body %q", got, w.Code, w.Body)
+	}
+	var p problemBody
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("the problem %q is not JSON: %v", w.Body, err)
+	}
+	if p.Type != "about:blank" || p.Title != http.StatusText(w.Code) || p.Status != w.Code || p.Detail == "" {
+		t.Errorf("problem %+v does not say what status %d says", p, w.Code)
+	}
+	if p.RequestID == "" || p.RequestID != w.Header().Get("X-Request-Id") {
+		t.Errorf("problem has request id %q, header %q", p.RequestID, w.Header().Get("X-Request-Id"))
+	}
+	return p
+}
+
+// logTo makes a logger that takes everything, and a way to read what it took.
+func logTo() (*slog.Logger, func() string) {
+	var b lockedBuffer
+	return slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})), b.String
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

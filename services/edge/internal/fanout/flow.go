@@ -1,0 +1,252 @@
+package fanout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"helix/shared/flows"
+	"helix/shared/lanes"
+	"helix/shared/session"
+)
+
+// Flow is one flow on this edge.
+type Flow struct {
+	hub   *Hub
+	id    flows.ID
+	store *session.Flow
+	wake  chan struct{} // tells the service's goroutine to look again; never blocks
+
+	mu sync.Mutex
+	// What this edge has.
+	members roster
+	nextNum uint64
+	left    int       // members that left since the last registration
+	joining []*member // waiting for a registration
+	retired bool
+	stopped bool  // the edge shuts down
+	failure error // of this flow's code; the service ends with it and starts anew
+
+	// What Redis said.
+	live         bool // the subscription is confirmed
+	epoch        string
+	seq          uint64 // newest delivered; meaningless while epoch is empty
+	sessionEpoch string // of the session that this edge is counted in
+	number       int64  // of that session; 0: none
+	endedEpoch   string // the newest session that was ended on purpose
+	endedNumber  int64
+	version      int64         // of count
+	count        int           // clients of all edges
+	heard        session.Count // the newest count that was published, of whichever session
+	token        int64         // of the lease, where this edge has it
+	release      func()        // ends the lease's duties
+
+	registering registration
+	outbox      outbox
+	notice      notice
+	armed       time.Time // when the service's goroutine looks again by itself
+}
+
+func newFlow(h *Hub, id flows.ID) *Flow {
+	f := &Flow{hub: h, id: id, store: h.Store.Flow(id), wake: make(chan struct{}, 1)}
+	f.outbox.space.L = &f.mu
+	return f
+}
+
+// Serve is the flow's life: it listens while the flow has anything to do on this edge. It returns nil
+// when the flow is done, and an error when its code failed; it may be called again after that.
+func (f *Flow) Serve(ctx context.Context) error {
+	f.mu.Lock()
+	f.failure = nil
+	f.mu.Unlock()
+	for {
+		sub := f.store.Listen(f)
+		err := f.run(ctx, sub)
+		sub.Close()
+		if !errors.Is(err, errNotSubscribed) {
+			return err
+		}
+	}
+}
+
+// errNotSubscribed: the subscription did not come about; joins were refused, and who comes now may try again.
+var errNotSubscribed = errors.New("not subscribed")
+
+func (f *Flow) run(ctx context.Context, sub *lanes.Subscription) error {
+	wait, cancel := context.WithTimeout(ctx, subscribeTimeout)
+	err := sub.Wait(wait)
+	cancel()
+	if err != nil {
+		f.refuseWaiting(flows.ErrUnavailable.Because(fmt.Errorf("subscribe to the flow: %w", err)))
+		switch {
+		case ctx.Err() != nil:
+			f.stop()
+			return ctx.Err()
+		case f.hub.retire(f):
+			return nil
+		}
+		return errNotSubscribed
+	}
+	f.guard(func() { f.live = true; f.register() })
+	defer f.guard(func() { f.live = false })
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next, err := f.look()
+		if err != nil {
+			return err
+		}
+		if next == 0 && f.hub.retire(f) {
+			return nil
+		}
+		if next > 0 {
+			timer.Reset(next)
+		}
+		select {
+		case <-ctx.Done():
+			f.stop()
+			return ctx.Err()
+		case <-f.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// subscribeTimeout bounds how long joins wait for the subscription; a refused connection tells sooner.
+const subscribeTimeout = 5 * time.Second
+
+// look does what is due and says when to look again; 0: when told, for there may be nothing left to do.
+func (f *Flow) look() (next time.Duration, err error) {
+	f.guard(func() {
+		now := time.Now()
+		if !f.registering.due.IsZero() && !now.Before(f.registering.due) {
+			f.registering.wanted, f.registering.due = true, time.Time{}
+		}
+		f.register()
+		f.tellNotice(now)
+		f.armed = f.registering.due
+		if !f.notice.due.IsZero() && (f.armed.IsZero() || f.notice.due.Before(f.armed)) {
+			f.armed = f.notice.due
+		}
+		if !f.armed.IsZero() {
+			next = max(time.Until(f.armed), time.Microsecond)
+		}
+		if f.done() {
+			next = 0
+		}
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return next, f.failure
+}
+
+// arm makes sure that the service looks again at t. The caller holds the lock.
+func (f *Flow) arm(t time.Time) {
+	if f.armed.IsZero() || t.Before(f.armed) {
+		f.kick()
+	}
+}
+
+func (f *Flow) kick() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// done says whether nothing is left to do here. The caller holds the lock.
+func (f *Flow) done() bool {
+	return f.members.count == 0 && len(f.joining) == 0 && !f.registering.wanted && !f.registering.underWay &&
+		f.outbox.empty() && f.failure == nil
+}
+
+// retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.
+func (f *Flow) retire() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.done() {
+		return false
+	}
+	f.retired = true
+	f.dropLease()
+	return true
+}
+
+// stop lets go of everything when the edge shuts down.
+func (f *Flow) stop() {
+	f.guard(func() {
+		f.refuse(f.takeJoining(), flows.ErrUnavailable.Because(context.Canceled))
+		f.end(flows.EndFailed)
+		f.dropLease()
+		f.outbox.stop()
+		f.stopped = true
+	})
+}
+
+// guard runs a part of the flow's work with the lock held. A panic in it fails this flow alone: its
+// members are told, and the supervisor starts the flow anew from what Redis holds.
+func (f *Flow) guard(work func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.fail(fmt.Errorf("panic in flow %q: %v\n%s", f.id, p, debug.Stack()))
+		}
+	}()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	work()
+}
+
+func (f *Flow) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failure = err
+	f.registering = registration{run: f.registering.run + 1, wanted: true}
+	f.outbox.fail()
+	f.notice = notice{}
+	f.dropLease()
+	waiting, in := f.takeJoining(), f.members.clear()
+	f.left += len(in)
+	for _, m := range waiting {
+		m.state = memberOut
+		harmless(func() { m.Refused(flows.ErrUnavailable.Because(err)) })
+	}
+	for _, m := range in {
+		harmless(func() { m.Ended(flows.EndFailed) })
+	}
+	f.kick()
+}
+
+// harmless runs what may be the very thing that panicked.
+func harmless(work func()) {
+	defer func() { _ = recover() }()
+	work()
+}
+
+// end takes all members out and tells them why. The caller holds the lock.
+func (f *Flow) end(why flows.End) {
+	for _, m := range f.members.clear() {
+		m.Ended(why)
+	}
+}
+
+func (f *Flow) dropLease() {
+	if f.release != nil {
+		f.release()
+		f.hub.Metrics.SessionsHeld.Dec()
+	}
+	f.token, f.release = 0, nil
+}
+
+// holdLease takes up the duties of a lease that Redis gave. The caller holds the lock.
+func (f *Flow) holdLease(token int64) {
+	if token == 0 || token == f.token {
+		return
+	}
+	f.dropLease()
+	f.token, f.release = token, f.hub.Hold(f.store.Lease(token))
+	f.hub.Metrics.SessionsHeld.Inc()
+	f.hub.Metrics.LeaseGains.Inc()
+}

@@ -1,0 +1,91 @@
+package fanout
+
+import (
+	"time"
+
+	"helix/shared/flows"
+	"helix/shared/session"
+)
+
+// notice is what the members are yet to be told of the count. The first change is told at once; what
+// follows within the window is told once at its end, with the newest count, so that a storm of n
+// joins does not cost n² deliveries.
+type notice struct {
+	joined, left bool
+	last         time.Time // when the members were told
+	due          time.Time // when they are told again; zero: nothing to tell
+}
+
+// counted takes the count that came with this edge's own registration. The members hear of it by the
+// message that the same step published; here are only the cases that the message does not cover.
+func (f *Flow) counted(got session.Registered, fresh []*member) {
+	n := &f.notice
+	switch {
+	case got.Number == 0:
+	case n.joined: // all hear it soon, those let in too
+		f.tellNotice(time.Now())
+	case len(fresh) > 0:
+		if f.version >= got.Version { // the message was faster than the answer: the others have heard it
+			for _, m := range fresh {
+				m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
+			}
+		}
+	case f.registering.left == 0 && got.Version > f.version: // a renewal tells what a lost message did not
+		n.joined, n.left = got.Total > f.count, got.Total < f.count
+		f.version, f.count = got.Version, got.Total
+		f.tellNotice(time.Now())
+	}
+}
+
+// countMessage takes a count that Redis published.
+func (f *Flow) countMessage(c *session.Count) {
+	f.heard = *c
+	if c.Epoch != f.sessionEpoch || c.Number != f.number {
+		// Of a session that this edge is not counted in yet, or no more. Its own registration settles
+		// that; where it has members and none is on its way, it is due.
+		if f.members.count > 0 && (c.Epoch != f.sessionEpoch || c.Number > f.number) {
+			f.registering.wanted = true
+			f.register()
+		}
+		return
+	}
+	if c.Version <= f.version {
+		return
+	}
+	f.version, f.count = c.Version, c.Total
+	f.notice.joined = f.notice.joined || c.Joined
+	f.notice.left = f.notice.left || c.Left
+	f.tellNotice(time.Now())
+}
+
+// tellNotice tells what is due. The caller holds the lock.
+func (f *Flow) tellNotice(now time.Time) {
+	n := &f.notice
+	if !n.joined && !n.left {
+		n.due = time.Time{}
+		return
+	}
+	if f.members.count == 0 {
+		*n = notice{last: n.last}
+		return
+	}
+	if wait := n.last.Add(f.hub.NoticeWindow); now.Before(wait) {
+		if n.due.IsZero() {
+			n.due = wait
+			f.arm(wait)
+		}
+		return
+	}
+	joined, left := n.joined, n.left
+	*n = notice{last: now}
+	if joined {
+		f.members.broadcast(f.countEvent(flows.EventClientJoined))
+	}
+	if left {
+		f.members.broadcast(f.countEvent(flows.EventClientLeft))
+	}
+}
+
+func (f *Flow) countEvent(kind flows.EventKind) flows.Event {
+	return flows.Event{Kind: kind, Flow: f.id, ClientCount: f.count}
+}

@@ -1,0 +1,268 @@
+package fanout
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"helix/shared/flows"
+	"helix/shared/session"
+	"helix/shared/telemetry"
+)
+
+// registration is the state of telling Redis how many members this edge has. One call at a time:
+// who joins or leaves meanwhile goes with the next, so that a storm costs few calls.
+type registration struct {
+	wanted   bool
+	underWay bool
+	run      uint64    // answers to an earlier run, from before a failure, are ignored
+	due      time.Time // of the next renewal; zero: none
+	failing  time.Time // since when calls fail; zero: they do not
+
+	// Of the call that is under way.
+	batch  []*member
+	before int
+	left   int
+
+	// Updates that came since it began, for those it admits. Over the bound, overflow says that they
+	// are not whole.
+	captured []session.Update
+	bytes    int
+	overflow bool
+}
+
+const (
+	maxCaptured   = 4 << 20 // bytes
+	retryRegister = 500 * time.Millisecond
+)
+
+// join takes a member in line; false: the flow is retired, and a new one must be asked.
+func (f *Flow) join(m *member) (taken bool) {
+	f.guard(func() {
+		if taken = !f.retired; !taken {
+			return
+		}
+		m.flow = f
+		if f.stopped {
+			m.state = memberOut
+			m.Refused(flows.ErrUnavailable.Because(context.Canceled))
+			return
+		}
+		f.joining = append(f.joining, m)
+		f.registering.wanted = true
+		f.register()
+	})
+	return taken
+}
+
+func (f *Flow) leave(m *member) {
+	f.guard(func() {
+		switch m.state {
+		case memberWaiting: // whoever admits it finds it gone
+			m.state = memberOut
+			return
+		case memberIn:
+			f.members.remove(m)
+			f.left++
+			f.registering.wanted = true
+			f.emit(telemetry.EventClientLeft, m.clientID, max(f.count-f.left, 0))
+			f.register()
+		case memberOut:
+		}
+	})
+}
+
+// register starts a call to Redis if one is wanted and none is under way. The caller holds the lock.
+func (f *Flow) register() {
+	r := &f.registering
+	if !r.wanted || r.underWay || !f.live || f.retired || f.stopped {
+		return
+	}
+	r.wanted, r.underWay = false, true
+	r.batch, f.joining = still(f.joining), nil
+	r.before, r.left = f.members.count, f.left
+	f.left = 0
+	r.run++
+	run := r.run
+	f.store.Register(session.Registration{
+		Wanted: r.before + len(r.batch), Before: r.before, Joined: len(r.batch), Left: r.left,
+		Epoch: f.sessionEpoch, Number: f.number,
+	}, func(got session.Registered, err error) {
+		f.guard(func() { f.registered(run, got, err) })
+	})
+}
+
+// still gives those who have not left while they waited.
+func still(waiting []*member) []*member {
+	kept := waiting[:0]
+	for _, m := range waiting {
+		if m.state == memberWaiting {
+			kept = append(kept, m)
+		}
+	}
+	clear(waiting[len(kept):])
+	return kept
+}
+
+// registered takes Redis's answer.
+func (f *Flow) registered(run uint64, got session.Registered, err error) {
+	r := &f.registering
+	if run != r.run || f.stopped {
+		return
+	}
+	batch, captured, overflow := r.batch, r.captured, r.overflow
+	r.underWay, r.batch, r.captured, r.bytes, r.overflow = false, nil, nil, 0, false
+	if err == nil && got.Number > 0 && got.Epoch == f.endedEpoch && got.Number <= f.endedNumber {
+		err = session.ErrEnded // the news of its end was faster than this answer
+	}
+	switch {
+	case errors.Is(err, session.ErrEnded):
+		f.sessionEnded(flows.EndDeleted, time.Now())
+		f.joining = append(batch, f.joining...)
+		r.wanted = true
+	case err != nil:
+		f.notRegistered(batch, err)
+	default:
+		r.failing = time.Time{}
+		f.holdLease(got.Token)
+		f.admit(batch, captured, overflow, got)
+		f.scheduleRenewal(got.Next)
+	}
+	f.register()
+	if f.done() {
+		f.kick()
+	}
+}
+
+// notRegistered: the call failed. Who waits is refused; that members left is told later.
+func (f *Flow) notRegistered(batch []*member, err error) {
+	r := &f.registering
+	f.left += r.left
+	f.refuse(batch, flows.ErrUnavailable.Because(err))
+	now := time.Now()
+	if r.failing.IsZero() {
+		r.failing = now
+	}
+	if f.members.count == 0 && now.Sub(r.failing) > f.hub.Store.Options().NodeTTL() {
+		f.left = 0 // Redis forgot this node's clients by itself
+		return
+	}
+	r.due = now.Add(retryRegister + rand.N(retryRegister))
+	f.arm(r.due)
+}
+
+// scheduleRenewal: at a third of the lease's TTL, and when another node's deadline comes, for its
+// clients may then have to be taken out of the count.
+func (f *Flow) scheduleRenewal(next time.Duration) {
+	r := &f.registering
+	if f.members.count == 0 {
+		r.due = time.Time{}
+		return
+	}
+	third := f.hub.Store.Options().LeaseTTL / 3
+	wait := third - time.Duration(rand.Int64N(int64(third/8)+1)) // apart from the other flows
+	if next >= 0 && next < wait {
+		wait = next + 2*time.Millisecond
+	}
+	r.due = time.Now().Add(wait)
+	f.arm(r.due)
+}
+
+// admit lets in those of the batch who got a place, and catches them up: their first delivery is the
+// one after the seq that Redis answered with.
+func (f *Flow) admit(batch []*member, captured []session.Update, overflow bool, got session.Registered) {
+	if got.Number != f.number || got.Epoch != f.sessionEpoch {
+		f.enter(got)
+	}
+	switch {
+	case f.epoch == "":
+		f.epoch, f.seq = got.Epoch, got.Seq
+	case f.epoch != got.Epoch:
+		f.newEpoch(got.Epoch)
+	}
+	places := got.Granted - f.registering.before
+	count := got.Total - max(places, 0)
+	var fresh []*member
+	for _, m := range batch {
+		switch {
+		case m.state == memberOut: // it left while it waited; the next call says so
+			if places > 0 {
+				places--
+				count++
+				f.left++
+				f.registering.wanted = true
+			}
+		case places <= 0:
+			m.state = memberOut
+			m.Refused(flows.ErrMaxClients)
+		case overflow:
+			places--
+			f.left++
+			f.registering.wanted = true
+			m.state = memberOut
+			m.Refused(flows.ErrUnavailable.Because(errors.New("more changes came during the join than are kept")))
+		default:
+			places--
+			count++
+			f.let(m, count, captured, got)
+			fresh = append(fresh, m)
+		}
+	}
+	f.counted(got, fresh)
+}
+
+// enter takes up a session that this edge was not counted in before.
+func (f *Flow) enter(got session.Registered) {
+	f.number, f.sessionEpoch, f.version = got.Number, got.Epoch, 0
+	if h := f.heard; h.Epoch == got.Epoch && h.Number == got.Number { // its message came before the answer
+		f.version, f.count = h.Version, h.Total
+		f.notice.joined = f.members.count > 0
+	}
+}
+
+func (f *Flow) let(m *member, count int, captured []session.Update, got session.Registered) {
+	if m.clientID == "" {
+		m.clientID = newClientID()
+	}
+	f.nextNum++
+	m.num, m.from = f.nextNum, got.Seq
+	f.members.add(m)
+	m.Joined(flows.Joined{ClientID: m.clientID, ClientCount: count, Epoch: got.Epoch, Seq: got.Seq, StartedAt: got.Started})
+	f.emit(telemetry.EventClientJoined, m.clientID, count)
+	for i := range captured {
+		if u := &captured[i]; u.Epoch == got.Epoch {
+			f.deliverTo(m, u, false)
+		}
+	}
+}
+
+// refuse turns away members that wait. The caller holds the lock.
+func (f *Flow) refuse(batch []*member, err error) {
+	for _, m := range batch {
+		if m.state == memberWaiting {
+			m.state = memberOut
+			m.Refused(err)
+		}
+	}
+}
+
+func (f *Flow) refuseWaiting(err error) {
+	f.guard(func() {
+		f.refuse(f.takeJoining(), err)
+		if f.members.count == 0 {
+			f.registering.wanted, f.left = false, 0
+		}
+	})
+}
+
+// takeJoining gives everybody who waits, also those of a call under way.
+func (f *Flow) takeJoining() []*member {
+	waiting := append(f.registering.batch, f.joining...)
+	f.registering.batch, f.joining = nil, nil
+	return waiting
+}
+
+func (f *Flow) emit(name, clientID string, count int) {
+	f.hub.Events.Emit(telemetry.Event{Name: name, Node: f.hub.node, Flow: string(f.id), ClientID: clientID, ClientCount: count})
+}

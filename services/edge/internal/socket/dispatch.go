@@ -1,0 +1,145 @@
+package socket
+
+import (
+	"bytes"
+	"time"
+
+	"helix/shared/phoenix"
+)
+
+var (
+	unmatched   = []byte(`{"reason":"unmatched topic"}`)
+	tooMany     = []byte(`{"reason":"too many channels joined"}`)
+	joinCrashed = []byte(`{"reason":"join crashed"}`)
+)
+
+// joinTimeout is how long a message for a topic whose join has no answer yet waits for it.
+const joinTimeout = 5 * time.Second
+
+// handle takes one message of the client. An error closes the socket.
+func (s *Socket) handle(data []byte, binary bool) error {
+	m, err := s.version.Decode(data, binary)
+	if err != nil {
+		return err
+	}
+	if m.EventIs(phoenix.EventHeartbeat) && bytes.Equal(m.Topic, topicPhoenix) {
+		s.answer(phoenix.Null, m.Ref, m.Topic, true, phoenix.EmptyObject)
+		return nil
+	}
+	t := s.find(m.Topic)
+	if t != nil && t.state.Load() == topicJoining {
+		// What follows a join on its topic finds it done, as in the original, whose join is one step.
+		t.await()
+		if t.over() {
+			t = nil
+		}
+	}
+	switch {
+	case m.EventIs(phoenix.EventJoin):
+		s.join(t, &m)
+	case m.EventIs(phoenix.EventLeave):
+		s.leave(t, &m)
+	case t == nil:
+		s.answer(phoenix.Null, m.Ref, m.Topic, false, unmatched)
+	case t.knows(m.JoinRef):
+		t.channel.Handle(&m)
+	}
+	return nil
+}
+
+var topicPhoenix = []byte(`"` + phoenix.TopicPhoenix + `"`)
+
+// find gives the topic as it is joined or joining, and forgets those that are over. The name is
+// compared as it was written: so each spelling is a topic of its own.
+func (s *Socket) find(name []byte) *Topic {
+	var found *Topic
+	kept := s.topics[:0]
+	for _, t := range s.topics {
+		if t.over() {
+			t.channel.Leave()
+			continue
+		}
+		kept = append(kept, t)
+		if t.name == string(name) {
+			found = t
+		}
+	}
+	clear(s.topics[len(kept):])
+	s.topics = kept
+	return found
+}
+
+// knows says whether a message is of this join: one with the join_ref of an earlier join is not.
+func (t *Topic) knows(joinRef []byte) bool {
+	return string(joinRef) == t.joinRef || phoenix.IsNull(joinRef)
+}
+
+func (t *Topic) await() {
+	timer := time.NewTimer(joinTimeout)
+	defer timer.Stop()
+	select {
+	case <-t.settled:
+	case <-timer.C:
+		t.Refuse(joinCrashed)
+	}
+}
+
+func (s *Socket) join(old *Topic, m *phoenix.Message) {
+	if old != nil {
+		old.End()
+		s.drop(old)
+	}
+	name, ok := m.TopicString()
+	t := &Topic{socket: s, name: string(m.Topic), joinRef: string(m.JoinRef), own: string(m.JoinRef), ref: string(m.Ref), settled: make(chan struct{})}
+	if phoenix.IsNull(m.JoinRef) {
+		t.joinRef = string(m.Ref)
+	}
+	if ok {
+		t.channel = s.server.opts.Router.Route(name, t)
+	}
+	if t.channel == nil {
+		s.answer(phoenix.Null, m.Ref, m.Topic, false, unmatched)
+		return
+	}
+	if len(s.topics) >= s.server.opts.MaxChannels {
+		s.answer([]byte(t.joinRef), m.Ref, m.Topic, false, tooMany)
+		return
+	}
+	s.topics = append(s.topics, t)
+	payload := m.Payload
+	if m.Binary {
+		payload = phoenix.EmptyObject
+	}
+	t.channel.Join(payload)
+}
+
+func (s *Socket) leave(t *Topic, m *phoenix.Message) {
+	if t == nil {
+		s.answer(m.JoinRef, m.Ref, m.Topic, true, phoenix.EmptyObject)
+		return
+	}
+	if !t.knows(m.JoinRef) {
+		return
+	}
+	t.Reply(m.Ref, true, phoenix.EmptyObject)
+	t.End()
+	s.drop(t)
+}
+
+// drop forgets a topic that is over and tells its channel.
+func (s *Socket) drop(t *Topic) {
+	for i, other := range s.topics {
+		if other == t {
+			s.topics = append(s.topics[:i], s.topics[i+1:]...)
+			break
+		}
+	}
+	t.channel.Leave()
+}
+
+// answer replies outside of any channel.
+func (s *Socket) answer(joinRef, ref, topic []byte, ok bool, response []byte) {
+	s.Send(AppendText(nil, func(dst []byte) []byte {
+		return s.version.AppendReply(dst, joinRef, ref, topic, ok, response)
+	}))
+}

@@ -1,0 +1,264 @@
+// Package socket serves Phoenix Channels over WebSockets: the upgrade and who may, the read loop, the
+// bounded write queue, heartbeats, close reasons, and the topics of a socket with their refs, replies,
+// joins and leaves. It knows no flow: a Router says who serves a topic.
+//
+// Reading and the handshake are gorilla's. Writing is not: frames are finished bytes that many sockets
+// share, and go out by the Writers.
+package socket
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"helix/shared/phoenix"
+	"helix/shared/telemetry"
+)
+
+// Options of a Server.
+type Options struct {
+	IdleTimeout   time.Duration // a socket silent for longer is closed
+	MaxFrameBytes int64         // of a client's message
+	MaxChannels   int           // of one socket
+	QueueBytes    int           // of what waits to be written to one client
+	// AllowedOrigins of a browser: empty means the host that it connects to, "*" all. See originAllowed.
+	AllowedOrigins []string
+	// Connect decides who may connect, before the upgrade; what it returns is the socket's Identity.
+	// An error is answered with 403. Nil lets everybody in.
+	Connect func(*http.Request) (identity any, err error)
+	Router  Router
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
+}
+
+// DefaultOptions are the limits of design.md.
+var DefaultOptions = Options{IdleTimeout: time.Minute, MaxFrameBytes: 1 << 20, MaxChannels: 128, QueueBytes: 1 << 20}
+
+// Server upgrades requests and owns the sockets.
+type Server struct {
+	opts     Options
+	metrics  *telemetry.Metrics
+	writers  *Writers
+	upgrader websocket.Upgrader
+	readers  sync.WaitGroup
+	next     atomic.Uint32
+
+	mu       sync.Mutex
+	sockets  map[*Socket]struct{}
+	draining bool
+}
+
+// NewServer makes a server whose sockets are written by w.
+func NewServer(o Options, w *Writers) *Server {
+	return &Server{
+		opts: o, metrics: o.Metrics, writers: w,
+		upgrader: websocket.Upgrader{
+			HandshakeTimeout: 5 * time.Second,
+			ReadBufferSize:   512, // small: an idle socket keeps it; larger messages are read around it
+			WriteBufferPool:  &sync.Pool{},
+			CheckOrigin:      func(*http.Request) bool { return true }, // checked before, for an answer of our own
+		},
+		sockets: map[*Socket]struct{}{},
+	}
+}
+
+// ServeHTTP upgrades a request: 403 with an empty body for a version that is not served, a foreign
+// origin, or a client that Connect refuses; 400 where it is no upgrade; 503 while the server drains.
+func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		http.Error(w, "this address speaks WebSocket: the request needs the headers 'Connection: Upgrade' and 'Upgrade: websocket'", http.StatusBadRequest)
+		return
+	}
+	query := r.URL.Query()
+	version, err := phoenix.ParseVersion(query.Get("vsn"), query.Has("vsn"))
+	if err != nil {
+		v.refuse(w, "version")
+		return
+	}
+	if !originAllowed(r, v.opts.AllowedOrigins) {
+		v.refuse(w, "origin")
+		return
+	}
+	var identity any
+	if v.opts.Connect != nil {
+		if identity, err = v.opts.Connect(r); err != nil {
+			v.refuse(w, "token")
+			return
+		}
+	}
+	s := &Socket{server: v, version: version, identity: identity}
+	if !v.add(s) {
+		v.metrics.UpgradesRefused.WithLabelValues("draining").Inc()
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	conn, err := v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, nil)
+	if err != nil { // answered by the upgrader
+		v.metrics.UpgradesRefused.WithLabelValues("handshake").Inc()
+		v.forget(s)
+		v.readers.Done()
+		return
+	}
+	s.start(conn)
+	// Detached from the request: its goroutine, buffers and context end here, the socket's is small.
+	go s.serve()
+}
+
+// refuse answers with 403 and nothing else, as the original does.
+func (v *Server) refuse(w http.ResponseWriter, why string) {
+	v.metrics.UpgradesRefused.WithLabelValues(why).Inc()
+	w.WriteHeader(http.StatusForbidden)
+}
+
+func (v *Server) add(s *Socket) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.draining {
+		return false
+	}
+	v.readers.Add(1)
+	v.sockets[s] = struct{}{}
+	return true
+}
+
+func (v *Server) forget(s *Socket) {
+	v.mu.Lock()
+	delete(v.sockets, s)
+	v.mu.Unlock()
+}
+
+// remove ends the bookkeeping of a socket whose reader is gone.
+func (v *Server) remove(s *Socket, code CloseCode) {
+	v.forget(s)
+	v.metrics.Sockets.Dec()
+	v.metrics.SocketsClosed.WithLabelValues(codeLabel(code)).Inc()
+	v.readers.Done()
+}
+
+// Close turns new sockets away, closes all that are there and waits for their end.
+func (v *Server) Close(why Reason) {
+	v.mu.Lock()
+	v.draining = true
+	all := make([]*Socket, 0, len(v.sockets))
+	for s := range v.sockets {
+		all = append(all, s)
+	}
+	v.mu.Unlock()
+	for _, s := range all {
+		if s.started.Load() {
+			s.Close(why)
+		}
+	}
+	v.readers.Wait()
+}
+
+// start takes over an upgraded connection.
+func (s *Socket) start(conn *websocket.Conn) {
+	v := s.server
+	s.conn = conn
+	s.writer = v.writers.workers[v.next.Add(1)%uint32(len(v.writers.workers))]
+	if c, ok := s.net.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			s.raw = raw
+		}
+	}
+	conn.SetReadLimit(v.opts.MaxFrameBytes)
+	conn.SetPingHandler(s.ping)
+	conn.SetPongHandler(s.pong)
+	conn.SetCloseHandler(s.closeAnswer)
+	s.alive()
+	v.metrics.SocketsOpened.Inc()
+	v.metrics.Sockets.Inc()
+	s.started.Store(true)
+	v.mu.Lock()
+	draining := v.draining
+	v.mu.Unlock()
+	if draining {
+		s.Close(ReasonRestart)
+	}
+}
+
+func (s *Socket) ping(data string) error {
+	s.alive()
+	s.Send(control(opPong, []byte(data)))
+	return nil
+}
+
+func (s *Socket) pong(string) error {
+	s.alive()
+	return nil
+}
+
+// closeAnswer answers the client's close frame with its own code, as RFC 6455 5.5.1 wants.
+func (s *Socket) closeAnswer(code int, _ string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
+	s.closing = true
+	if code == websocket.CloseNoStatusReceived {
+		s.push(control(opClose, nil))
+		return nil
+	}
+	s.push(closeFrame(CloseCode(code), ""))
+	return nil
+}
+
+// drainFor bounds how long, and drainBytes how much, is read from a client that was told to go.
+const (
+	drainFor   = time.Second
+	drainBytes = 4 << 20
+)
+
+// drain reads and forgets what a client that was told to go still sends: closing a connection with
+// unread bytes resets it, and a reset may overtake the close frame.
+func (v *Server) drain(c net.Conn) {
+	_ = c.SetReadDeadline(time.Now().Add(drainFor))
+	_, _ = io.CopyN(io.Discard, c, drainBytes)
+}
+
+// hijacker gives gorilla a connection that it can write the handshake to, and nothing after it: what
+// it would send by itself (the close frames of its errors) would come between our frames.
+type hijacker struct {
+	http.ResponseWriter
+	socket *Socket
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.socket.net = conn
+	return readOnly{conn, h.socket}, rw, nil
+}
+
+// readOnly is a connection that, after the handshake, only the Writers write to.
+type readOnly struct {
+	net.Conn
+	socket *Socket
+}
+
+func (c readOnly) Write(p []byte) (int, error) {
+	if c.socket.started.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+func (c readOnly) SetWriteDeadline(t time.Time) error {
+	if c.socket.started.Load() {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
+}

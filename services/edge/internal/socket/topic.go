@@ -1,0 +1,131 @@
+package socket
+
+import (
+	"sync/atomic"
+
+	"helix/shared/phoenix"
+)
+
+// Router says who serves a topic.
+type Router interface {
+	// Route gives the channel for a topic that a client joins, or nil where no channel serves it. It is
+	// called on the socket's read goroutine; the channel then gets Join.
+	Route(topic string, t *Topic) Channel
+}
+
+// Channel is the server's side of one joined topic. Its methods are called on the socket's read
+// goroutine, one at a time, Join first; after Leave none.
+type Channel interface {
+	// Join must lead to one Topic.Accept or Topic.Refuse, then or later, from any goroutine.
+	Join(payload []byte)
+	// Handle takes one message. Everything in it is only lent.
+	Handle(m *phoenix.Message)
+	// Leave says that the client left, joined anew, or is gone.
+	Leave()
+}
+
+// Topic is one topic of a socket, from its join on: what a channel talks to its client by. Its methods
+// are safe from any goroutine and never block.
+type Topic struct {
+	socket  *Socket
+	channel Channel
+	name    string // as JSON, with its quotes, exactly as the client wrote it
+	joinRef string // JSON; what replies bear
+	ref     string // JSON; of the join
+	own     string // JSON; what the socket's own phx_close bears: null if the join had no join_ref
+	state   atomic.Int32
+	settled chan struct{} // closed when the join has its answer
+}
+
+// The states of a topic. It only moves forward.
+const (
+	topicJoining int32 = iota
+	topicJoined
+	topicOver
+)
+
+// Name is the topic's name as JSON, exactly as the client wrote it.
+func (t *Topic) Name() string { return t.name }
+
+// Version is the serializer that the client speaks.
+func (t *Topic) Version() phoenix.Version { return t.socket.version }
+
+// Socket is the socket that the topic is on.
+func (t *Topic) Socket() *Socket { return t.socket }
+
+// Accept answers the join: the client is in. response is a JSON object.
+func (t *Topic) Accept(response []byte) {
+	if t.state.CompareAndSwap(topicJoining, topicJoined) {
+		t.socket.server.metrics.Channels.Inc()
+		t.reply([]byte(t.ref), true, response)
+		close(t.settled)
+	}
+}
+
+// Refuse answers the join: the client is not in. response is a JSON object.
+func (t *Topic) Refuse(response []byte) {
+	if t.state.CompareAndSwap(topicJoining, topicOver) {
+		t.reply([]byte(t.ref), false, response)
+		close(t.settled)
+	}
+}
+
+// Reply answers a message by its ref.
+func (t *Topic) Reply(ref []byte, ok bool, response []byte) {
+	if t.state.Load() == topicJoined {
+		t.reply(ref, ok, response)
+	}
+}
+
+func (t *Topic) reply(ref []byte, ok bool, response []byte) {
+	s := t.socket
+	s.Send(AppendText(make([]byte, 0, 96+len(t.name)+len(response)), func(dst []byte) []byte {
+		return s.version.AppendReply(dst, []byte(t.joinRef), ref, []byte(t.name), ok, response)
+	}))
+}
+
+// Send passes on frames that are shared among members.
+func (t *Topic) Send(frames []byte) {
+	if t.state.Load() == topicJoined {
+		t.socket.Send(frames)
+	}
+}
+
+// End ends the channel from the server's side: on purpose, and the client stays away.
+func (t *Topic) End() { t.finish(phoenix.EventClose) }
+
+// Fail ends the channel because the server's side failed: the client joins again by itself.
+func (t *Topic) Fail() { t.finish(phoenix.EventError) }
+
+func (t *Topic) finish(event string) {
+	if t.state.Swap(topicOver) == topicJoined {
+		t.socket.server.metrics.Channels.Dec()
+		t.push(event)
+	}
+}
+
+// push sends an event of the socket's own about the channel; it bears the join_ref as its ref.
+func (t *Topic) push(event string) {
+	s := t.socket
+	s.Send(AppendText(nil, func(dst []byte) []byte {
+		ref := []byte(t.own)
+		if s.version == phoenix.V1 {
+			ref = phoenix.Null
+		}
+		return s.version.AppendMessage(dst, []byte(t.own), ref, []byte(t.name), event, phoenix.EmptyObject)
+	}))
+}
+
+// over says whether the topic is free again.
+func (t *Topic) over() bool { return t.state.Load() == topicOver }
+
+// gone ends the topic because its client is gone, replaced it, or left.
+func (t *Topic) gone() {
+	switch t.state.Swap(topicOver) {
+	case topicJoining:
+		close(t.settled)
+	case topicJoined:
+		t.socket.server.metrics.Channels.Dec()
+	}
+	t.channel.Leave()
+}

@@ -1,0 +1,97 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are an edge's numbers. Labels have few values by construction: none is chosen by a client.
+type Metrics struct {
+	Sockets         prometheus.Gauge       // open
+	SocketsOpened   prometheus.Counter     // upgrades that succeeded
+	SocketsClosed   *prometheus.CounterVec // by close code
+	UpgradesRefused *prometheus.CounterVec // by reason
+	Channels        prometheus.Gauge       // joined
+
+	Flows        prometheus.Gauge // with members on this edge
+	SessionsHeld prometheus.Gauge // leases that this edge has
+	LeaseGains   prometheus.Counter
+	LeaseLosses  prometheus.Counter
+
+	Joins    prometheus.Counter
+	Leaves   prometheus.Counter
+	Refusals *prometheus.CounterVec // of joins and changes, by reason
+
+	Changes        prometheus.Counter // acknowledged
+	Deliveries     prometheus.Counter // updates handed to a member's queue
+	DeliveredBytes prometheus.Counter
+	QueueOverflows prometheus.Counter // clients closed because they did not follow
+	SlowWrites     prometheus.Counter // writes that found a client's kernel buffer full
+	Gaps           prometheus.Counter // seqs that did not come over pub/sub
+
+	RedisLatency         *prometheus.HistogramVec // seconds, by script
+	RedisErrors          *prometheus.CounterVec   // by script
+	SubscriberReconnects prometheus.Counter
+
+	Restarts *prometheus.CounterVec // of supervised services, by their kind
+}
+
+// NewMetrics makes the metrics and registers them; it panics if they are registered already.
+func NewMetrics(to prometheus.Registerer) *Metrics {
+	r := registry{to}
+	return &Metrics{
+		Sockets:         r.gauge("sockets", "WebSockets that are open."),
+		SocketsOpened:   r.counter("sockets_opened_total", "WebSocket upgrades that succeeded."),
+		SocketsClosed:   r.counters("sockets_closed_total", "WebSockets that ended, by close code; 1006 stands for a connection that went without one.", "code"),
+		UpgradesRefused: r.counters("upgrades_refused_total", "Requests that were no WebSocket in the end, by reason.", "reason"),
+		Channels:        r.gauge("channels", "Channels that are joined."),
+
+		Flows:        r.gauge("flows", "Flows that have members on this edge."),
+		SessionsHeld: r.gauge("sessions_held", "Sessions whose lease this edge has."),
+		LeaseGains:   r.counter("lease_gains_total", "Leases that this edge was given."),
+		LeaseLosses:  r.counter("lease_losses_total", "Leases that this edge found it had lost."),
+
+		Joins:    r.counter("joins_total", "Clients that joined a flow."),
+		Leaves:   r.counter("leaves_total", "Clients that left a flow, or were gone."),
+		Refusals: r.counters("refusals_total", "Joins and changes that were refused, by reason.", "reason"),
+
+		Changes:        r.counter("changes_total", "Changes that Redis ordered and this edge acknowledged."),
+		Deliveries:     r.counter("deliveries_total", "Updates that were handed to a member's queue."),
+		DeliveredBytes: r.counter("delivered_bytes_total", "Bytes of updates that were handed to members' queues."),
+		QueueOverflows: r.counter("queue_overflows_total", "Clients that were closed because they did not follow."),
+		SlowWrites:     r.counter("slow_writes_total", "Writes that found a client's kernel buffer full."),
+		Gaps:           r.counter("gaps_total", "Times that a change did not come over pub/sub in its order."),
+
+		RedisLatency: r.histogram("redis_script_seconds", "Time from asking for a script run to its answer, by script.", "script",
+			[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
+		RedisErrors:          r.counters("redis_script_errors_total", "Script runs that failed, by script.", "script"),
+		SubscriberReconnects: r.counter("subscriber_reconnects_total", "Times that a subscriber connection was lost and came back."),
+
+		Restarts: r.counters("restarts_total", "Services that the supervisor started again after a failure, by kind.", "service"),
+	}
+}
+
+type registry struct{ to prometheus.Registerer }
+
+const namespace = "helix"
+
+func (r registry) gauge(name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+	r.to.MustRegister(g)
+	return g
+}
+
+func (r registry) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+	r.to.MustRegister(c)
+	return c
+}
+
+func (r registry) counters(name, help, label string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+	r.to.MustRegister(c)
+	return c
+}
+
+func (r registry) histogram(name, help, label string, buckets []float64) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, []string{label})
+	r.to.MustRegister(h)
+	return h
+}
