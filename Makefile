@@ -1,0 +1,32 @@
+# What one does with Helix. Each target is a script that also runs alone.
+
+.DEFAULT_GOAL := help
+
+.PHONY: help run build test lint bench fuzz fmt clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
+	@scripts/run
+
+build: ## build bin/helix and bin/bench
+	@scripts/build
+
+test: ## install what is needed, then run every check and every test
+	@scripts/test
+
+lint: ## formatting, vet, linters
+	@scripts/lint
+
+bench: ## measure: Go benchmarks, and Helix beside a bare WebSocket server under load
+	@scripts/bench
+
+fuzz: ## each fuzz target for some seconds (FUZZTIME=10s)
+	@scripts/fuzz
+
+fmt: ## format the code
+	@gofmt -w services shared
+
+clean: ## remove what was built
+	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/vendor/phoenix.mjs
