@@ -78,6 +78,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.tree = supervisor.New(supervisor.Options{Log: log, Metrics: metrics, ShutdownTimeout: time.Duration(cfg.Shutdown.Timeout)})
 	sessions := e.tree.Child("sessions")
 
+	writers := socket.NewWriters()
 	e.hub = fanout.NewHub(fanout.Options{
 		Store:     store,
 		Supervise: func(name string, s fanout.Service) { sessions.Add(name, s) },
@@ -88,7 +89,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 			})
 			return func() { close(released) }
 		},
-		Metrics: metrics, Events: events, Log: log,
+		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 
@@ -96,7 +97,6 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 		Flows: boundary, Rate: rate.Limit(cfg.Change.Rate), Burst: cfg.Change.Burst,
 		Metrics: metrics, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
 	})
-	writers := socket.NewWriters()
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -40,10 +41,12 @@ func (p *endpoint) Serve(ctx context.Context) error {
 	}
 	l := p.listener
 	p.listener = nil
-	done := make(chan error, 1)
-	go func() { done <- p.server.Serve(l) }()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- p.server.Serve(l) })
 	select {
-	case err := <-done:
+	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", p.bound, err)
 	case <-ctx.Done():
 	}
@@ -53,6 +56,5 @@ func (p *endpoint) Serve(ctx context.Context) error {
 	if err != nil {
 		err = p.server.Close()
 	}
-	<-done
 	return errors.Join(ctx.Err(), err)
 }

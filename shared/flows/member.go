@@ -77,17 +77,18 @@ type Receipt struct {
 type End int
 
 const (
-	// EndDeleted: somebody closed the flow's session on purpose. The client was told flow_deleted.
+	// EndDeleted says that somebody closed the flow's session on purpose. The client was told flow_deleted.
 	EndDeleted End = iota + 1
-	// EndIdle: nothing happened in the session for its inactivity timeout.
+	// EndIdle says that nothing happened in the session for its inactivity timeout.
 	EndIdle
-	// EndFailed: this edge's part of the flow failed; joining again helps.
+	// EndFailed says that this edge's part of the flow failed; joining again helps.
 	EndFailed
 )
 
 // EventKind tells what an Event is about.
 type EventKind int
 
+// What an Event may be about.
 const (
 	EventUpdate EventKind = iota + 1
 	EventClientJoined

@@ -10,12 +10,19 @@ import (
 // socket with 1011.
 var ErrFrame = errors.New("phoenix: the frame does not decode")
 
-// Message is one decoded frame. Its slices are parts of the frame, valid as long as that is.
+var (
+	errUTF8   = fmt.Errorf("%w: it is no UTF-8", ErrFrame)
+	errJSON   = fmt.Errorf("%w: it is no JSON, or nested deeper than %d levels", ErrFrame, MaxDepth)
+	errArray  = fmt.Errorf("%w: under 2.0.0 it must be an array of at least five elements", ErrFrame)
+	errObject = fmt.Errorf("%w: under 1.0.0 it must be an object with topic, event, payload and ref", ErrFrame)
+)
+
+// Message is one decoded frame. Its slices are parts of the frame, valid as long as that is; none is nil.
 type Message struct {
-	JoinRef, Ref []byte // JSON as it came; null where a frame of 1.0.0 has none
+	JoinRef, Ref []byte // JSON as it came; null where the client has no join_ref
 	Topic, Event []byte // JSON as it came: strings, unless the client is odd
 	Payload      []byte // JSON as it came, or the bytes of a binary push
-	Binary       bool   // the payload is bytes, not JSON
+	Binary       bool   // the payload is bytes, which nobody has checked
 }
 
 // TopicString is the topic's text; ok is false where it is no string.
@@ -24,60 +31,58 @@ func (m *Message) TopicString() (topic string, ok bool) { return StringValue(m.T
 // EventString is the event's text; ok is false where it is no string.
 func (m *Message) EventString() (event string, ok bool) { return StringValue(m.Event) }
 
-// EventIs says whether the event is a name.
-func (m *Message) EventIs(name string) bool { return stringIs(m.Event, name) }
+// EventIs says whether the event is a name. It allocates nothing.
+func (m *Message) EventIs(name string) bool { return textIs(m.Event, name) }
 
-// IsNull says whether a JSON value is null.
-func IsNull(value []byte) bool { return len(value) == 4 && value[0] == 'n' }
+// IsNull says whether a valid JSON value is null.
+func IsNull(value []byte) bool { return len(value) == len("null") && value[0] == 'n' }
 
-// Decode splits a text frame or, with binary, a binary push. Errors wrap ErrFrame.
+// Decode splits a text frame or, with binary, a binary push. Of a text frame nothing is copied; of a
+// binary push the texts are, for they come without the quotes that a Message promises. Errors wrap
+// ErrFrame.
 func (v Version) Decode(frame []byte, binary bool) (Message, error) {
 	if binary {
-		if v != V2 {
-			return Message{}, fmt.Errorf("%w: serializer 1.0.0 has no binary frames", ErrFrame)
-		}
-		return decodeBinary(frame)
+		return v.decodeBinary(frame)
 	}
 	if !utf8.Valid(frame) {
-		return Message{}, fmt.Errorf("%w: no UTF-8", ErrFrame)
+		return Message{}, errUTF8
 	}
 	var m Message
-	var end int
-	if v == V2 {
-		end = decodeArray(&m, frame)
-	} else {
-		end = decodeObject(&m, frame)
+	end := -1
+	if i := skipSpace(frame, 0); i < len(frame) {
+		if v == V2 {
+			end = decodeArray(&m, frame, i)
+		} else {
+			end = decodeObject(&m, frame, i)
+		}
 	}
 	if end < 0 || skipSpace(frame, end) != len(frame) {
-		return Message{}, ErrFrame
+		return Message{}, v.fault(frame)
 	}
 	return m, nil
 }
 
-// decodeArray reads a frame of 2.0.0 and gives where it ends, or -1. A sixth element and further
-// ones are passed over, as the original does.
-func decodeArray(m *Message, frame []byte) int {
-	fields := [5]*[]byte{&m.JoinRef, &m.Ref, &m.Topic, &m.Event, &m.Payload}
-	i := skipSpace(frame, 0)
-	if i == len(frame) || frame[i] != '[' {
+// decodeArray reads the frame of 2.0.0 that begins at i and gives where it ends, or -1. A sixth element
+// and further ones are checked and passed over, as the original does.
+func decodeArray(m *Message, frame []byte, i int) int {
+	if frame[i] != '[' {
 		return -1
 	}
-	i++
+	fields := [...]*[]byte{&m.JoinRef, &m.Ref, &m.Topic, &m.Event, &m.Payload}
 	for n := 0; ; n++ {
-		i = skipSpace(frame, i)
-		end := scan(frame, i, 1)
+		i = skipSpace(frame, i+1)
+		end := scanValue(frame, i, 1)
 		if end < 0 {
 			return -1
 		}
 		if n < len(fields) {
-			*fields[n] = frame[i:end]
+			*fields[n] = frame[i:end:end]
 		}
 		i = skipSpace(frame, end)
 		switch {
 		case i == len(frame):
 			return -1
 		case frame[i] == ',':
-			i++
 		case frame[i] == ']' && n >= len(fields)-1:
 			return i + 1
 		default:
@@ -86,18 +91,12 @@ func decodeArray(m *Message, frame []byte) int {
 	}
 }
 
-// decodeObject reads a frame of 1.0.0 and gives where it ends, or -1. Of doubled keys the first stays.
-func decodeObject(m *Message, frame []byte) int {
-	i := skipSpace(frame, 0)
-	end := members(frame, i, func(key, value []byte) bool {
-		for _, f := range [...]struct {
-			name string
-			to   *[]byte
-		}{{"payload", &m.Payload}, {"event", &m.Event}, {"topic", &m.Topic}, {"ref", &m.Ref}, {"join_ref", &m.JoinRef}} {
-			if *f.to == nil && stringIs(key, f.name) {
-				*f.to = value
-				break
-			}
+// decodeObject reads the frame of 1.0.0 that begins at i and gives where it ends, or -1. Of doubled keys
+// the first stays.
+func decodeObject(m *Message, frame []byte, i int) int {
+	end := members(frame, i, func(key, value []byte) (more bool) {
+		if field := m.field(key); field != nil && *field == nil {
+			*field = value
 		}
 		return true
 	})
@@ -110,28 +109,31 @@ func decodeObject(m *Message, frame []byte) int {
 	return end
 }
 
-// binaryHeader is the kind and the four lengths of a binary push.
-const binaryHeader = 5
+// field is where the value of a key of a 1.0.0 frame goes; nil for a key that means nothing.
+func (m *Message) field(key []byte) *[]byte {
+	switch {
+	case textIs(key, "topic"):
+		return &m.Topic
+	case textIs(key, "event"):
+		return &m.Event
+	case textIs(key, "payload"):
+		return &m.Payload
+	case textIs(key, "ref"):
+		return &m.Ref
+	case textIs(key, "join_ref"):
+		return &m.JoinRef
+	}
+	return nil
+}
 
-// decodeBinary reads a binary push. Its texts have no quotes; they get the quotes that everything
-// else expects.
-func decodeBinary(frame []byte) (Message, error) {
-	if len(frame) < binaryHeader || frame[0] != 0 {
-		return Message{}, fmt.Errorf("%w: no binary push", ErrFrame)
+// fault says what is wrong with a text frame that did not decode. Only such a frame is read twice.
+func (v Version) fault(frame []byte) error {
+	end := scanValue(frame, skipSpace(frame, 0), 0)
+	switch {
+	case end < 0 || skipSpace(frame, end) != len(frame):
+		return errJSON
+	case v == V2:
+		return errArray
 	}
-	m := Message{Binary: true}
-	rest := frame[binaryHeader:]
-	for i, field := range []*[]byte{&m.JoinRef, &m.Ref, &m.Topic, &m.Event} {
-		n := int(frame[1+i])
-		if n > len(rest) || !utf8.Valid(rest[:n]) {
-			return Message{}, fmt.Errorf("%w: a text of a binary push is cut short or no UTF-8", ErrFrame)
-		}
-		*field = AppendQuote(nil, string(rest[:n]))
-		rest = rest[n:]
-	}
-	if len(m.JoinRef) == len(`""`) { // no join_ref: a client that has none sends no bytes
-		m.JoinRef = Null
-	}
-	m.Payload = rest
-	return m, nil
+	return errObject
 }

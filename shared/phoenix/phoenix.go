@@ -1,17 +1,23 @@
 // Package phoenix is the wire format of Phoenix Channels: the frames of serializers 1.0.0 and 2.0.0,
-// and the reserved topics and events. It knows no socket, no channel and no flow.
+// and the reserved topic and events. It knows no socket, no channel and no flow.
 //
-// A frame of 2.0.0 is an array, of 1.0.0 an object:
+// A text frame of 2.0.0 is an array, of 1.0.0 an object. A server of 1.0.0 sends no join_ref:
 //
 //	[join_ref, ref, topic, event, payload]
 //	{"join_ref":…, "ref":…, "topic":…, "event":…, "payload":…}
 //
-// 2.0.0 also has binary pushes: a byte 0, four lengths of one byte (join_ref, ref, topic, event), the
-// four texts, and the payload as bytes.
+// 2.0.0 also has binary pushes, whose payload is bytes. Each length is one byte:
 //
-// Decoding splits a frame and decodes nothing in it: what comes out are slices of what came in, checked
-// to be strict JSON (RFC 8259, UTF-8). Refs and topics are echoed byte for byte, with the JSON type in
-// which they came.
+//	0, len(join_ref), len(ref), len(topic), len(event), join_ref, ref, topic, event, payload
+//
+// A reply is a message with the event phx_reply, the ref that it answers, and the payload
+// {"response": …, "status": "ok"|"error"}. The format is the same in both directions, so a client
+// uses [Version.Decode] and [Version.AppendMessage] as a server does.
+//
+// Decoding splits a frame and converts nothing in it: what comes out are parts of what came in, checked
+// to be strict JSON (RFC 8259, UTF-8, nested at most [MaxDepth] levels). Refs and topics can so be echoed
+// byte for byte, a number as a number and a string as a string. What one gets wrong: a Message is valid
+// only as long as the buffer it was decoded from, and its Topic and Event still wear their quotes.
 package phoenix
 
 import (
@@ -31,7 +37,9 @@ const (
 // ErrVersion says that a version is not served.
 var ErrVersion = errors.New("phoenix: this serializer version is not served")
 
-// ParseVersion reads the vsn parameter of a connecting client; a client that sends none speaks 1.0.0.
+// ParseVersion reads the vsn parameter of a connecting client. A client that sends none (present is
+// false) speaks 1.0.0; one that sends an empty one is refused like any other that is neither 1.0.x nor
+// 2.0.x, with ErrVersion.
 func ParseVersion(vsn string, present bool) (Version, error) {
 	if !present {
 		return V1, nil

@@ -96,8 +96,10 @@ func (s *Server) Run() error {
 // Kill ends the process as a crash would.
 func (s *Server) Kill() { s.signal(syscall.SIGKILL, true) }
 
-// Pause stops the process without ending its connections; Resume lets it go on.
-func (s *Server) Pause()  { s.signal(syscall.SIGSTOP, false) }
+// Pause stops the process without ending its connections.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP, false) }
+
+// Resume lets a paused process go on.
 func (s *Server) Resume() { s.signal(syscall.SIGCONT, false) }
 
 func (s *Server) signal(sig syscall.Signal, wait bool) {

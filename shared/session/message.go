@@ -100,8 +100,10 @@ func (b *Body) Add(member uint64, clientID string, changes []byte) {
 // Bytes is the run as it is published; it belongs to the Body.
 func (b *Body) Bytes() []byte { return b.bytes }
 
-// Len is the number of changes, Size their bytes.
-func (b *Body) Len() int  { return b.count }
+// Len is the number of changes.
+func (b *Body) Len() int { return b.count }
+
+// Size is the number of bytes.
 func (b *Body) Size() int { return len(b.bytes) }
 
 // ParseMessage reads a published message. Strings of the result share payload's memory. A kind that

@@ -32,6 +32,8 @@ type Registered struct {
 	Seq     uint64        // the newest
 	Token   int64         // fencing token where this node holds the lease, else 0
 	Next    time.Duration // until another node's deadline; negative where there is no other node
+	More    bool          // clients came in this step: told on the channel too, under Version
+	Fewer   bool          // clients went in this step, also those of dead nodes
 }
 
 // Register says how many clients this node has or wants in the flow, in full; done learns what was
@@ -65,6 +67,7 @@ func parseRegistered(reply any) (Registered, error) {
 	} else {
 		out.Next = -1
 	}
+	out.More, out.Fewer = r.integer() == 1, r.integer() == 1
 	return out, r.failed("register")
 }
 

@@ -11,7 +11,8 @@
 --       13 fresh epoch        14 publish command
 -- returns {'ended'} if the session that the node knows was closed on purpose, else
 --       {'ok', granted, total, version of the count, session number, started in ms, epoch, seq,
---        fencing token or '0', ms until the next other node's deadline or -1}
+--        fencing token or '0', ms until the next other node's deadline or -1,
+--        1 if clients came else 0, 1 if clients went else 0}
 local lease, session, head, index, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local node, wanted, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined, left, max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -43,7 +44,7 @@ if total == 0 then
   redis.call('ZREM', index, flow)
   redis.call('PEXPIRE', head, retention)
   local seq = redis.call('HGET', head, 'seq') or '0'
-  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1}
+  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0}
 end
 
 local number, started = unpack(redis.call('HMGET', session, 'number', 'started'))
@@ -74,13 +75,14 @@ else
 end
 
 local version
+local more, fewer = 0, 0
 if joined > 0 or left > 0 then
   redis.call('HSET', session, 'activity', integer(at))
 end
 if granted ~= own or joined > 0 or left > 0 or #dead > 0 then
   version = integer(redis.call('HINCRBY', session, 'version', 1))
-  local more = (granted > before or granted > own) and '1' or '0'
-  local fewer = (left > 0 or granted < own or #dead > 0) and '1' or '0'
+  more = (granted > before or granted > own) and 1 or 0
+  fewer = (left > 0 or granted < own or #dead > 0) and 1 or 0
   redis.call(publish, channel, 'c ' .. epoch .. ' ' .. number .. ' ' .. version .. ' ' .. integer(total) .. ' ' .. more .. fewer)
 else
   version = redis.call('HGET', session, 'version') or '0'
@@ -94,4 +96,4 @@ for other, deadline in pairs(deadlines) do
   end
 end
 local seq = redis.call('HGET', head, 'seq') or '0'
-return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline}
+return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline, more, fewer}

@@ -9,10 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// The telemetry events. The first two bear the names of the original, for dashboards that know them.
+// The telemetry events. The clients' bear the names of the original, for dashboards that know them.
 const (
-	EventClientJoined = "helix.session.client_joined"
-	EventClientLeft   = "helix.session.client_left"
+	EventClientJoined   = "helix.session.client_joined"
+	EventClientLeft     = "helix.session.client_left"
+	EventSessionStarted = "helix.session.started"
+	EventSessionEnded   = "helix.session.ended"
 )
 
 // Event is one thing that happened in a session.
@@ -20,12 +22,13 @@ type Event struct {
 	Name        string
 	Node        string // the edge that tells it
 	Flow        string
-	ClientID    string
-	ClientCount int // of the flow in the whole cluster, as far as the edge knows
+	ClientID    string // empty where the event is of the whole session
+	ClientCount int    // of the flow in the whole cluster, as far as the edge knows
 }
 
 // Bus is the one hook for events: whoever wants them subscribes with On. The zero Bus works, and so
-// does nil, which drops everything. It is safe for concurrent use.
+// does nil, which drops everything. It is safe for concurrent use. Emit takes no lock and allocates
+// nothing, because it stands in the way of every join.
 type Bus struct {
 	adding    sync.Mutex
 	listeners atomic.Pointer[[]func(Event)]
@@ -33,6 +36,9 @@ type Bus struct {
 
 // On has f called with every event from now on, on the goroutine that emits it: f must be quick.
 func (b *Bus) On(f func(Event)) {
+	if b == nil {
+		return
+	}
 	b.adding.Lock()
 	defer b.adding.Unlock()
 	var all []func(Event)
@@ -67,7 +73,8 @@ func CountEvents(b *Bus, m *Metrics) {
 	})
 }
 
-// LogEvents logs the events, at debug level: there is one per client.
+// LogEvents logs the events, at debug level: there is one for every client. The node is not repeated,
+// since every line of NewLogger bears it.
 func LogEvents(b *Bus, log *slog.Logger) {
 	b.On(func(e Event) {
 		if log.Enabled(context.Background(), slog.LevelDebug) {

@@ -6,11 +6,16 @@ import (
 	"log/slog"
 )
 
+// levels are spelled out because slog's own parser also takes such things as "INFO+3".
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
 // NewLogger makes a structured logger. level is debug, info, warn or error; format is text or json;
-// every line bears the node.
+// every line bears the node. Another level or format is an error that says what it may be.
 func NewLogger(w io.Writer, level, format, node string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
+	l, ok := levels[level]
+	if !ok {
 		return nil, fmt.Errorf("log level %q is none of debug, info, warn, error", level)
 	}
 	options := &slog.HandlerOptions{Level: l}

@@ -42,6 +42,7 @@ func (c *managementChannel) Handle(m *phoenix.Message) {
 		go func() { // Router.Close waits for its place to be free
 			defer func() { <-c.router.work }()
 			c.delete(ref, id)
+			c.topic.Flush()
 		}()
 	default:
 		c.topic.Reply(m.Ref, false, refusal(flows.ErrRateLimited))

@@ -189,6 +189,7 @@ func (f *Flow) stop() {
 // guard runs a part of the flow's work with the lock held. A panic in it fails this flow alone: its
 // members are told, and the supervisor starts the flow anew from what Redis holds.
 func (f *Flow) guard(work func()) {
+	defer f.hub.Flush()
 	defer func() {
 		if p := recover(); p != nil {
 			f.fail(fmt.Errorf("panic in flow %q: %v\n%s", f.id, p, debug.Stack()))

@@ -29,7 +29,9 @@ type Options struct {
 	// Supervise starts a flow's service under the sessions' supervisor.
 	Supervise func(name string, s Service)
 	// Hold starts the duties of a lease that this edge was given; release ends them.
-	Hold    func(*session.Lease) (release func())
+	Hold func(*session.Lease) (release func())
+	// Flush has written what members were told: it is called when nothing more is told for now.
+	Flush   func()
 	Metrics *telemetry.Metrics
 	Events  *telemetry.Bus
 	Log     *slog.Logger
@@ -68,6 +70,9 @@ func NewHub(o Options) *Hub {
 	}
 	if o.MaxUnanswered == 0 {
 		o.MaxUnanswered = DefaultMaxUnanswered
+	}
+	if o.Flush == nil {
+		o.Flush = func() {}
 	}
 	h := &Hub{Options: o, node: o.Store.Node()}
 	for i := range h.shards {

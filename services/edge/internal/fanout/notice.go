@@ -16,24 +16,21 @@ type notice struct {
 	due          time.Time // when they are told again; zero: nothing to tell
 }
 
-// counted takes the count that came with this edge's own registration. The members hear of it by the
-// message that the same step published; here are only the cases that the message does not cover.
+// counted takes the count that came with this edge's own registration. The same step published it:
+// whichever comes first is told, the other is not newer.
 func (f *Flow) counted(got session.Registered, fresh []*member) {
-	n := &f.notice
 	switch {
 	case got.Number == 0:
-	case n.joined: // all hear it soon, those let in too
-		f.tellNotice(time.Now())
-	case len(fresh) > 0:
-		if f.version >= got.Version { // the message was faster than the answer: the others have heard it
-			for _, m := range fresh {
-				m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
-			}
-		}
-	case f.registering.left == 0 && got.Version > f.version: // a renewal tells what a lost message did not
-		n.joined, n.left = got.Total > f.count, got.Total < f.count
+	case got.Version > f.version:
+		// In a step in which nothing changed, a version that is newer comes from a message that was lost.
+		f.notice.joined = f.notice.joined || got.More || got.Total > f.count
+		f.notice.left = f.notice.left || got.Fewer || got.Total < f.count
 		f.version, f.count = got.Version, got.Total
 		f.tellNotice(time.Now())
+	case len(fresh) > 0 && !f.notice.joined: // the message was faster: the others have heard it
+		for _, m := range fresh {
+			m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"helix/shared/flows"
@@ -258,7 +259,7 @@ func (f *Flow) refuseWaiting(err error) {
 
 // takeJoining gives everybody who waits, also those of a call under way.
 func (f *Flow) takeJoining() []*member {
-	waiting := append(f.registering.batch, f.joining...)
+	waiting := slices.Concat(f.registering.batch, f.joining)
 	f.registering.batch, f.joining = nil, nil
 	return waiting
 }

@@ -17,7 +17,7 @@ func BenchmarkSend_1000Clients(b *testing.B) {
 	server := NewServer(o, writers)
 	topics := make([]*Topic, 1000)
 	for i := range topics {
-		s := &Socket{server: server, version: phoenix.V2, writer: writers.workers[i%len(writers.workers)]}
+		s := &Socket{server: server, version: phoenix.V2}
 		topics[i] = &Topic{socket: s, name: `"flow:f"`, joinRef: `"1"`}
 		topics[i].state.Store(topicJoined)
 	}
@@ -28,15 +28,13 @@ func BenchmarkSend_1000Clients(b *testing.B) {
 		for _, t := range topics {
 			t.Send(frame)
 		}
-		for _, w := range writers.workers {
-			for _, s := range w.ready {
-				s.mu.Lock()
-				frames = s.queue.take(frames[:0])
-				s.written()
-				s.mu.Unlock()
-			}
-			w.ready = w.ready[:0]
+		for _, s := range writers.pending {
+			s.mu.Lock()
+			frames = s.queue.take(frames[:0])
+			s.written()
+			s.mu.Unlock()
 		}
+		writers.pending = writers.pending[:0]
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(topics)), "ns/client")
 }

@@ -9,9 +9,6 @@ const (
 	opPong  = 10
 )
 
-// maxHeader is the longest header of a server's frame: it has no mask.
-const maxHeader = 10
-
 // AppendText appends a text frame whose payload is what write appends. The bytes are ready for any
 // number of connections: a server's frames are not masked.
 func AppendText(dst []byte, write func(dst []byte) []byte) []byte {

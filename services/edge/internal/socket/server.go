@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -49,7 +48,6 @@ type Server struct {
 	writers  *Writers
 	upgrader websocket.Upgrader
 	readers  sync.WaitGroup
-	next     atomic.Uint32
 
 	mu       sync.Mutex
 	sockets  map[*Socket]struct{}
@@ -165,7 +163,6 @@ func (v *Server) Close(why Reason) {
 func (s *Socket) start(conn *websocket.Conn) {
 	v := s.server
 	s.conn = conn
-	s.writer = v.writers.workers[v.next.Add(1)%uint32(len(v.writers.workers))]
 	if c, ok := s.net.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			s.raw = raw
@@ -190,6 +187,7 @@ func (s *Socket) start(conn *websocket.Conn) {
 func (s *Socket) ping(data string) error {
 	s.alive()
 	s.Send(control(opPong, []byte(data)))
+	s.Flush()
 	return nil
 }
 
@@ -200,6 +198,7 @@ func (s *Socket) pong(string) error {
 
 // closeAnswer answers the client's close frame with its own code, as RFC 6455 5.5.1 wants.
 func (s *Socket) closeAnswer(code int, _ string) error {
+	defer s.Flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {

@@ -21,7 +21,6 @@ type Socket struct {
 	conn    *websocket.Conn
 	net     net.Conn
 	raw     syscall.RawConn // nil where the connection has no file descriptor
-	writer  *writer
 	version phoenix.Version
 	topics  []*Topic  // the read goroutine's alone
 	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
@@ -43,7 +42,7 @@ type Socket struct {
 // Identity is what the connect step found out about the client; nil without one.
 func (s *Socket) Identity() any { return s.identity }
 
-// Send queues frames that AppendText made. It never blocks. A client that does not keep up with its
+// Send queues frames that AppendText made, for the next Flush. It never blocks. A client that does not keep up with its
 // queue's bound is closed with ReasonTooSlow; frames for a socket that closes are dropped.
 func (s *Socket) Send(frames []byte) {
 	s.mu.Lock()
@@ -62,20 +61,24 @@ func (s *Socket) Send(frames []byte) {
 	s.mu.Unlock()
 }
 
-// push queues frames and puts the socket in its writer's line. The caller holds the lock.
+// push queues frames and puts the socket in line to be written. The caller holds the lock.
 func (s *Socket) push(frames []byte) {
 	s.queue.push(frames)
 	if !s.scheduled {
 		s.scheduled = true
-		s.writer.add(s)
+		s.server.writers.add(s)
 	}
 }
+
+// Flush has everything written that was sent, to this and all other sockets.
+func (s *Socket) Flush() { s.server.writers.Flush() }
 
 // Close closes the socket: what is queued goes out, then a close frame with the reason.
 func (s *Socket) Close(why Reason) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.shut(why)
+	s.mu.Unlock()
+	s.Flush()
 }
 
 // closeWait bounds how long a client may take to answer a close frame.
@@ -149,6 +152,7 @@ func (s *Socket) serve() {
 		t.gone()
 	}
 	s.topics = nil
+	s.Flush()
 	s.mu.Lock()
 	if s.reason.Code != 0 {
 		code = s.reason.Code
@@ -174,6 +178,7 @@ func (s *Socket) read() CloseCode {
 		data, err := readAll(r, (*buf)[:0])
 		if err == nil && !s.isClosing() { // a client that was told to go is not heard any more
 			err = s.handle(data, kind == websocket.BinaryMessage)
+			s.Flush()
 		}
 		if cap(data) <= maxPooled {
 			*buf = data
@@ -233,6 +238,7 @@ func (s *Socket) end(why Reason) CloseCode {
 	already := s.closing
 	s.shut(why)
 	s.mu.Unlock()
+	s.Flush()
 	if !already {
 		s.server.drain(s.net)
 	}

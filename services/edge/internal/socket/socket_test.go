@@ -274,6 +274,7 @@ func TestTopics_messageBehindAJoinWaitsForItsAnswer(t *testing.T) {
 	c.send(`["1","2","echo:a","echo",{}]`)
 	topic := <-s.echo.later
 	topic.Accept(phoenix.EmptyObject)
+	topic.Flush()
 	c.expect(`["1","1","echo:a","phx_reply",{"response":{},"status":"ok"}]`)
 	c.expect(`["1","2","echo:a","phx_reply",{"response":{},"status":"ok"}]`)
 }
@@ -389,7 +390,9 @@ func TestSocket_aClientThatReadsNothingIsClosed_andNobodyWaitsForIt(t *testing.T
 	slow, quick := s.dial(t, v2), s.dial(t, v2)
 	for _, c := range []*client{slow, quick} {
 		c.send(`["1","1","echo:a","phx_join",{"later":true}]`)
-		(<-s.echo.later).Accept(phoenix.EmptyObject)
+		topic := <-s.echo.later
+		topic.Accept(phoenix.EmptyObject)
+		topic.Flush()
 	}
 	// Two topics at hand: what a flow does to its members.
 	slow.send(`["2","2","echo:b","phx_join",{"later":true}]`)
@@ -415,6 +418,7 @@ func TestSocket_aClientThatReadsNothingIsClosed_andNobodyWaitsForIt(t *testing.T
 	for range 1000 {
 		slowTopic.Send(frame)
 		quickTopic.Send(frame)
+		quickTopic.Flush()
 		time.Sleep(100 * time.Microsecond) // a rate that one client follows and the other does not
 	}
 	select {

@@ -25,7 +25,8 @@ type Channel interface {
 }
 
 // Topic is one topic of a socket, from its join on: what a channel talks to its client by. Its methods
-// are safe from any goroutine and never block.
+// are safe from any goroutine and never block. What they send is written with the next
+// Flush; the socket does one by itself after each message that it handles.
 type Topic struct {
 	socket  *Socket
 	channel Channel
@@ -52,6 +53,9 @@ func (t *Topic) Version() phoenix.Version { return t.socket.version }
 
 // Socket is the socket that the topic is on.
 func (t *Topic) Socket() *Socket { return t.socket }
+
+// Flush has everything written that was sent, on this and all other topics.
+func (t *Topic) Flush() { t.socket.Flush() }
 
 // Accept answers the join: the client is in. response is a JSON object.
 func (t *Topic) Accept(response []byte) {

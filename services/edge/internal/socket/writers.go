@@ -14,21 +14,44 @@ import (
 // switch of goroutines, and an idle client has no goroutine for writing at all. Frames that gather
 // while the others are served leave in one write.
 //
+// Sending only queues; Flush has it written. Whoever sends calls Flush when it has nothing more to
+// send for now: so a reply and the update behind it leave together, and a fan-out to a thousand
+// clients wakes the writers once.
+//
 // A client whose kernel buffer is full gets a goroutine of its own until it has caught up.
 type Writers struct {
 	workers []*writer
 	slow    sync.WaitGroup
-	next    uint32
+
+	mu      sync.Mutex
+	more    sync.Cond
+	pending []*Socket // with something queued since the last Flush
+	ready   []*Socket // for the workers
+	done    bool
+
+	inline   sync.Mutex // guards what follows
+	self     *writer    // for a Flush that writes by itself
+	selfList []*Socket
+	selfLast time.Time
 }
 
 const (
 	writeChunk   = 64 << 10         // the most that one write call gathers
 	writeTimeout = 20 * time.Second // of a blocked client: past it the connection is dead
+	workerTakes  = 32               // sockets that a worker takes at once
+
+	// A Flush of so few sockets writes them itself rather than waking a worker, which costs as much as
+	// a write; unless the one before ended only just now: then there is a burst, and workers let the
+	// frames of a client gather.
+	inlineMost = 8
+	inlineGap  = 20 * time.Microsecond
 )
 
 // NewWriters makes the writers of an edge; they start with Serve.
 func NewWriters() *Writers {
 	w := &Writers{}
+	w.more.L = &w.mu
+	w.self = newWriter(w)
 	for range runtime.GOMAXPROCS(0) {
 		w.workers = append(w.workers, newWriter(w))
 	}
@@ -37,20 +60,74 @@ func NewWriters() *Writers {
 
 // Serve writes until ctx ends. Sockets must be closed before.
 func (w *Writers) Serve(ctx context.Context) error {
+	w.mu.Lock()
+	w.done = false
+	w.mu.Unlock()
 	var running sync.WaitGroup
 	for _, worker := range w.workers {
-		worker.start()
 		running.Go(worker.run)
 	}
 	<-ctx.Done()
-	for _, worker := range w.workers {
-		worker.stop()
-	}
+	w.mu.Lock()
+	w.done = true
+	w.mu.Unlock()
+	w.more.Broadcast()
 	running.Wait()
 	w.slow.Wait()
 	return ctx.Err()
 }
 
+// Flush has everything written that was sent before it. It never blocks for a client.
+func (w *Writers) Flush() {
+	w.mu.Lock()
+	n := len(w.pending)
+	if n == 0 {
+		w.mu.Unlock()
+		return
+	}
+	if n <= inlineMost && w.inline.TryLock() {
+		if time.Since(w.selfLast) > inlineGap {
+			w.selfList = append(w.selfList[:0], w.pending...)
+			clear(w.pending)
+			w.pending = w.pending[:0]
+			w.mu.Unlock()
+			for i, s := range w.selfList {
+				w.self.flush(s)
+				w.selfList[i] = nil
+			}
+			w.selfLast = time.Now()
+			w.inline.Unlock()
+			return
+		}
+		w.inline.Unlock()
+	}
+	w.ready = append(w.ready, w.pending...)
+	clear(w.pending)
+	w.pending = w.pending[:0]
+	w.mu.Unlock()
+	if n > workerTakes {
+		w.more.Broadcast()
+	} else {
+		w.more.Signal()
+	}
+}
+
+// add puts a socket in line for the next Flush; it must not be in line already.
+func (w *Writers) add(s *Socket) {
+	w.mu.Lock()
+	w.pending = append(w.pending, s)
+	w.mu.Unlock()
+}
+
+// again puts a socket in line for the workers: more was queued while it was written to.
+func (w *Writers) again(s *Socket) {
+	w.mu.Lock()
+	w.ready = append(w.ready, s)
+	w.mu.Unlock()
+	w.more.Signal()
+}
+
+// writer is what one goroutine needs to write.
 type writer struct {
 	all     *Writers
 	attempt func(fd uintptr) bool // made once: a closure per write would be an allocation per write
@@ -59,16 +136,10 @@ type writer struct {
 	err     error
 	chunk   []byte
 	frames  [][]byte
-
-	mu    sync.Mutex
-	more  sync.Cond
-	ready []*Socket
-	done  bool
 }
 
 func newWriter(all *Writers) *writer {
 	w := &writer{all: all, chunk: make([]byte, 0, writeChunk)}
-	w.more.L = &w.mu
 	w.attempt = func(fd uintptr) bool {
 		for {
 			w.wrote, w.err = syscall.Write(int(fd), w.out)
@@ -80,43 +151,24 @@ func newWriter(all *Writers) *writer {
 	return w
 }
 
-func (w *writer) start() {
-	w.mu.Lock()
-	w.done = false
-	w.mu.Unlock()
-}
-
-func (w *writer) stop() {
-	w.mu.Lock()
-	w.done = true
-	w.mu.Unlock()
-	w.more.Signal()
-}
-
-// add puts a socket in line; it must not be there already.
-func (w *writer) add(s *Socket) {
-	w.mu.Lock()
-	w.ready = append(w.ready, s)
-	first := len(w.ready) == 1
-	w.mu.Unlock()
-	if first {
-		w.more.Signal()
-	}
-}
-
 func (w *writer) run() {
-	var batch []*Socket
+	all := w.all
+	batch := make([]*Socket, 0, workerTakes)
 	for {
-		w.mu.Lock()
-		for len(w.ready) == 0 && !w.done {
-			w.more.Wait()
+		all.mu.Lock()
+		for len(all.ready) == 0 && !all.done {
+			all.more.Wait()
 		}
-		if len(w.ready) == 0 {
-			w.mu.Unlock()
+		if len(all.ready) == 0 {
+			all.mu.Unlock()
 			return
 		}
-		batch, w.ready = w.ready, batch[:0]
-		w.mu.Unlock()
+		n := min(len(all.ready), workerTakes)
+		batch = append(batch[:0], all.ready[:n]...)
+		left := copy(all.ready, all.ready[n:])
+		clear(all.ready[left:])
+		all.ready = all.ready[:left]
+		all.mu.Unlock()
 		for i, s := range batch {
 			w.flush(s)
 			batch[i] = nil
@@ -142,7 +194,7 @@ func (w *writer) flush(s *Socket) {
 		s.blocked = len(rest)
 		w.all.slow.Go(func() { s.writeSlowly(rest) })
 	case !s.queue.empty():
-		w.add(s)
+		w.all.again(s)
 	default:
 		s.written()
 	}

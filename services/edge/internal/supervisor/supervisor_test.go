@@ -84,24 +84,40 @@ func start(t *testing.T, build func(*tree)) *tree {
 	return x
 }
 
-// counted waits until so many failures have been seen: suture tells of one after the restart.
-func (x *tree) counted(t *testing.T, n int) {
+// awaitStart waits for the next start of the service.
+func (f *failing) awaitStart(t *testing.T) int {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); testutil.ToFloat64(x.metrics.Restarts.WithLabelValues("flow")) < float64(n); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("failure %d was not counted", n)
-		}
+	return within(t, "the service is not started", f.started)
+}
+
+// end waits for the end of the tree.
+func (x *tree) end(t *testing.T) error {
+	t.Helper()
+	return within(t, "the tree does not end", x.ended)
+}
+
+// mustLive asks the tree for a new service, which only one that goes on will start.
+func (x *tree) mustLive(t *testing.T) {
+	t.Helper()
+	f := newFailing()
+	x.Add("probe", f)
+	f.awaitStart(t)
+	f.fail <- "done"
+	select {
+	case err := <-x.ended:
+		t.Fatalf("the tree ended: %v", err)
+	default:
 	}
 }
 
-func within(t *testing.T, what string, c <-chan error) error {
+func within[T any](t *testing.T, otherwise string, c <-chan T) T {
 	t.Helper()
 	select {
-	case err := <-c:
-		return err
+	case v := <-c:
+		return v
 	case <-time.After(10 * time.Second):
-		t.Fatal(what)
-		return nil
+		t.Fatal(otherwise)
+		panic("not reached")
 	}
 }
 
@@ -130,48 +146,6 @@ func TestPanic_restartsThatServiceAlone(t *testing.T) {
 	}
 }
 
-func TestTenRestartsInAMinute_areBorne_theEleventhEndsTheTree(t *testing.T) {
-	t.Parallel()
-	bad := newFailing()
-	x := start(t, func(x *tree) { x.Child("sessions").Add("flow bad", bad) })
-	for i := range 10 {
-		<-bad.started
-		x.clock.forward(5900 * time.Millisecond) // ten within 59 s
-		bad.fail <- "broken"
-		x.counted(t, i+1)
-	}
-	<-bad.started
-	x.clock.forward(900 * time.Millisecond) // the first was 54 s ago
-	select {
-	case err := <-x.ended:
-		t.Fatalf("ended after ten: %v", err)
-	default:
-	}
-	bad.fail <- "broken for good"
-	err := within(t, "the tree bears eleven restarts", x.ended)
-	if !errors.Is(err, supervisor.ErrTooManyRestarts) || !strings.Contains(err.Error(), "broken for good") {
-		t.Fatal(err)
-	}
-}
-
-func TestRestartsSpreadOverMoreThanAMinute_areBorne(t *testing.T) {
-	t.Parallel()
-	bad := newFailing()
-	x := start(t, func(x *tree) { x.Add("flow bad", bad) })
-	for i := range 50 {
-		<-bad.started
-		x.clock.forward(6 * time.Second) // ten within any 60 s
-		bad.fail <- "broken"
-		x.counted(t, i+1)
-	}
-	<-bad.started
-	select {
-	case err := <-x.ended:
-		t.Fatal(err)
-	default:
-	}
-}
-
 func TestServiceWhoseWorkIsDone_isNotStartedAgain(t *testing.T) {
 	t.Parallel()
 	done := newFailing()
@@ -197,7 +171,7 @@ func TestServiceThatDoesNotEnd_isLeftBehindAfterItsTime_andReported(t *testing.T
 	x := start(t, func(x *tree) { x.Add("http", s) })
 	<-s.started
 	x.stop()
-	within(t, "the tree waits for ever", x.ended)
+	_ = within(t, "the tree waits for ever", x.ended)
 	if !strings.Contains(x.log.String(), "did not end in time") {
 		t.Fatalf("not reported:\n%s", x.log.String())
 	}
