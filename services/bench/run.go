@@ -20,7 +20,7 @@ type goal struct {
 }
 
 func goals(quick bool) []goal {
-	long, settle, idle := 20*time.Second, 5*time.Second, 10_000
+	long, settle, idle := 20*time.Second, 8*time.Second, 10_000
 	if quick {
 		long, settle, idle = 5*time.Second, 2*time.Second, 2000
 	}

@@ -47,6 +47,7 @@ type edge struct {
 //	├── sessions           a supervisor of its own
 //	│   ├── flow …         one for each flow with members here
 //	│   └── lease …        one for each lease held
+//	├── memory             given back when a storm is over
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
 func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
@@ -109,6 +110,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
+	e.tree.Add("memory", memory{})
 	e.tree.Add("http", e.public)
 	e.tree.Add("admin", e.admin)
 	return e, nil

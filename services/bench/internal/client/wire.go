@@ -83,7 +83,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.net.SetReadDeadline
 func (c *Conn) Send(message []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := append(c.write[:0], 0x81)
+	b := c.write[:0]
+	b = append(b, 0x81)
 	switch n := len(message); {
 	case n < 126:
 		b = append(b, 0x80|byte(n))
@@ -93,9 +94,9 @@ func (c *Conn) Send(message []byte) error {
 		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
 	}
 	b = append(b, 0, 0, 0, 0) // a mask of zeros: as good as any against a server that one trusts
-	c.write = append(b, message...)
-	_, err := c.net.Write(c.write)
-	if cap(c.write) > 64<<10 {
+	b = append(b, message...)
+	_, err := c.net.Write(b)
+	if c.write = b; cap(b) > 64<<10 {
 		c.write = nil
 	}
 	return err

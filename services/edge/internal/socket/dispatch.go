@@ -74,25 +74,21 @@ func (t *Topic) knows(joinRef []byte) bool {
 	return string(joinRef) == t.joinRef || phoenix.IsNull(joinRef)
 }
 
-func (t *Topic) await() {
-	timer := time.NewTimer(joinTimeout)
-	defer timer.Stop()
-	select {
-	case <-t.settled:
-	case <-timer.C:
-		t.Refuse(joinCrashed)
-	}
-}
-
 func (s *Socket) join(old *Topic, m *phoenix.Message) {
 	if old != nil {
 		old.End()
 		s.drop(old)
 	}
 	name, ok := m.TopicString()
-	t := &Topic{socket: s, name: string(m.Topic), joinRef: string(m.JoinRef), own: string(m.JoinRef), ref: string(m.Ref), settled: make(chan struct{})}
-	if phoenix.IsNull(m.JoinRef) {
-		t.joinRef = string(m.Ref)
+	t := &Topic{socket: s, name: string(m.Topic), ref: string(m.Ref)}
+	switch {
+	case phoenix.IsNull(m.JoinRef):
+		t.joinRef, t.own = t.ref, "null"
+	case string(m.JoinRef) == t.ref: // as the official client has it: kept once
+		t.joinRef, t.own = t.ref, t.ref
+	default:
+		t.joinRef = string(m.JoinRef)
+		t.own = t.joinRef
 	}
 	if ok {
 		t.channel = s.server.opts.Router.Route(name, t)

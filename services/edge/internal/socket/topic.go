@@ -2,6 +2,7 @@ package socket
 
 import (
 	"sync/atomic"
+	"time"
 
 	"helix/shared/phoenix"
 )
@@ -35,7 +36,7 @@ type Topic struct {
 	ref     string // JSON; of the join
 	own     string // JSON; what the socket's own phx_close bears: null if the join had no join_ref
 	state   atomic.Int32
-	settled chan struct{} // closed when the join has its answer
+	settled chan struct{} // guarded by socket.mu: made by who waits for the join's answer, closed by that
 }
 
 // The states of a topic. It only moves forward.
@@ -62,7 +63,7 @@ func (t *Topic) Accept(response []byte) {
 	if t.state.CompareAndSwap(topicJoining, topicJoined) {
 		t.socket.server.metrics.Channels.Inc()
 		t.reply([]byte(t.ref), true, response)
-		close(t.settled)
+		t.settle()
 	}
 }
 
@@ -70,7 +71,36 @@ func (t *Topic) Accept(response []byte) {
 func (t *Topic) Refuse(response []byte) {
 	if t.state.CompareAndSwap(topicJoining, topicOver) {
 		t.reply([]byte(t.ref), false, response)
+		t.settle()
+	}
+}
+
+// settle wakes who waits for the join's answer.
+func (t *Topic) settle() {
+	t.socket.mu.Lock()
+	defer t.socket.mu.Unlock()
+	if t.settled != nil {
 		close(t.settled)
+		t.settled = nil
+	}
+}
+
+// await waits for the join's answer.
+func (t *Topic) await() {
+	t.socket.mu.Lock()
+	if t.state.Load() != topicJoining {
+		t.socket.mu.Unlock()
+		return
+	}
+	settled := make(chan struct{})
+	t.settled = settled
+	t.socket.mu.Unlock()
+	timer := time.NewTimer(joinTimeout)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-timer.C:
+		t.Refuse(joinCrashed)
 	}
 }
 
@@ -127,7 +157,7 @@ func (t *Topic) over() bool { return t.state.Load() == topicOver }
 func (t *Topic) gone() {
 	switch t.state.Swap(topicOver) {
 	case topicJoining:
-		close(t.settled)
+		t.settle()
 	case topicJoined:
 		t.socket.server.metrics.Channels.Dec()
 	}

@@ -52,23 +52,22 @@ func TestRestartsSpreadOverMoreThanAMinute_areBorne(t *testing.T) {
 	x.mustLive(t)
 }
 
-// The window slides: it does not begin anew when it has passed.
-func TestElevenFailuresWithinAnyMinute_endTheTree_alsoWhereAMinuteBeganBetween(t *testing.T) {
+// Counted by the minutes of a clock, six before and six after its turn would each be few enough.
+func TestRestartWindow_slides(t *testing.T) {
 	t.Parallel()
 	bad := newFailing()
 	x := start(t, func(x *tree) { x.Add("flow bad", bad) })
-	for i := range 16 {
-		bad.awaitStart(t)
-		if i < 6 {
-			x.clock.forward(9 * time.Second) // six until 54 s
-		} else {
-			x.clock.forward(time.Second) // ten more until 64 s: all but the first in the last minute
-		}
-		bad.fail <- "broken"
-		if i == 10 { // at 59 s, the eleventh within 60 s
-			break
+	failAt := func(seconds ...time.Duration) {
+		for _, s := range seconds {
+			bad.awaitStart(t)
+			x.clock.forward(time.Unix(0, 0).Add(s * time.Second).Sub(x.clock.now()))
+			bad.fail <- "broken"
 		}
 	}
+	failAt(0, 50, 51, 52, 53, 54, 61, 62, 63, 64, 65)
+	bad.awaitStart(t) // the first is over a minute ago: the eleventh is borne
+	x.mustLive(t)
+	bad.fail <- "broken" // the eleventh since second 50
 	if err := x.end(t); !errors.Is(err, supervisor.ErrTooManyRestarts) {
 		t.Fatal(err)
 	}

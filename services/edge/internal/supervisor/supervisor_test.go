@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,8 @@ type failing struct {
 	started chan int
 	fail    chan string
 	starts  int
+	atEnd   func()        // done when the tree ends, if set
+	ended   *atomic.Int64 // counts that, if set
 }
 
 func newFailing() *failing { return &failing{started: make(chan int, 100), fail: make(chan string)} }
@@ -49,18 +52,31 @@ func (f *failing) Serve(ctx context.Context) error {
 	f.started <- f.starts
 	select {
 	case how := <-f.fail:
-		if how == "panic" {
+		switch how {
+		case "panic":
 			panic("injected")
-		}
-		if how == "done" {
+		case "goexit":
+			runtime.Goexit()
+		case "done":
 			return nil
 		}
 		return errors.New(how)
 	case <-ctx.Done():
+		if f.atEnd != nil {
+			f.atEnd()
+		}
+		if f.ended != nil {
+			f.ended.Add(1)
+		}
 		return ctx.Err()
 	}
 }
 
+// shutdownTimeout is short, for the tests that have to wait it out, and long beside what a scheduler
+// under load takes from it.
+const shutdownTimeout = 300 * time.Millisecond
+
+// tree is a supervisor that runs, with all that it was given.
 type tree struct {
 	*supervisor.Supervisor
 	clock   clock
@@ -74,7 +90,7 @@ func start(t *testing.T, build func(*tree)) *tree {
 	t.Helper()
 	x := &tree{metrics: telemetry.NewMetrics(prometheus.NewRegistry()), ended: make(chan error, 1)}
 	x.Supervisor = supervisor.New(supervisor.Options{
-		Metrics: x.metrics, Log: slog.New(slog.NewTextHandler(&x.log, nil)), Now: x.clock.now, ShutdownTimeout: 50 * time.Millisecond,
+		Metrics: x.metrics, Log: slog.New(slog.NewTextHandler(&x.log, nil)), Now: x.clock.now, ShutdownTimeout: shutdownTimeout,
 	})
 	build(x)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -110,6 +126,18 @@ func (x *tree) mustLive(t *testing.T) {
 	}
 }
 
+func (x *tree) awaitServices(t *testing.T, n int) { t.Helper(); awaitServices(t, x.Supervisor, n) }
+
+// awaitServices waits until s has no more than n: a service's end comes to it after Serve has returned.
+func awaitServices(t *testing.T, s *supervisor.Supervisor, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); s.Services() > n; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d services are still there", s.Services())
+		}
+	}
+}
+
 func within[T any](t *testing.T, otherwise string, c <-chan T) T {
 	t.Helper()
 	select {
@@ -125,24 +153,24 @@ func TestPanic_restartsThatServiceAlone(t *testing.T) {
 	t.Parallel()
 	bad, good := newFailing(), newFailing()
 	x := start(t, func(x *tree) { c := x.Child("sessions"); c.Add("flow bad", bad); c.Add("flow good", good) })
-	<-bad.started
-	<-good.started
+	bad.awaitStart(t)
+	good.awaitStart(t)
 	bad.fail <- "panic"
-	if n := <-bad.started; n != 2 {
+	if n := bad.awaitStart(t); n != 2 {
 		t.Fatalf("start %d", n)
 	}
 	if len(good.started) != 0 {
 		t.Fatal("the other service was restarted")
 	}
 	x.stop()
-	if err := within(t, "the tree does not end", x.ended); !errors.Is(err, context.Canceled) {
+	if err := x.end(t); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if got := testutil.ToFloat64(x.metrics.Restarts.WithLabelValues("flow")); got != 1 {
 		t.Fatalf("%v restarts counted", got)
 	}
-	if log := x.log.String(); !strings.Contains(log, "injected") || !strings.Contains(log, "supervisor_test.go") {
-		t.Fatalf("neither message nor stack in the log:\n%s", log)
+	if log := x.log.String(); !strings.Contains(log, "flow bad") || !strings.Contains(log, "injected") || !strings.Contains(log, "supervisor_test.go") {
+		t.Fatalf("neither name, message nor stack in the log:\n%s", log)
 	}
 }
 
@@ -150,13 +178,77 @@ func TestServiceWhoseWorkIsDone_isNotStartedAgain(t *testing.T) {
 	t.Parallel()
 	done := newFailing()
 	x := start(t, func(x *tree) { x.Add("lease f", done) })
-	<-done.started
+	done.awaitStart(t)
 	done.fail <- "done"
-	next := newFailing()
-	x.Add("lease g", next)
-	<-next.started
+	x.awaitServices(t, 0)
 	if len(done.started) != 0 {
 		t.Fatal("started again")
+	}
+}
+
+// A failed assertion of a test library, for one, ends the goroutine like this.
+func TestServiceThatEndsItsGoroutine_countsAsFailed(t *testing.T) {
+	t.Parallel()
+	f := newFailing()
+	x := start(t, func(x *tree) { x.Add("flow f", f) })
+	for range 11 {
+		f.awaitStart(t)
+		f.fail <- "goexit"
+	}
+	if err := x.end(t); !errors.Is(err, supervisor.ErrTooManyRestarts) {
+		t.Fatal(err)
+	}
+}
+
+func TestAdd_afterTheTreeHasEnded_startsNothingAndReturns(t *testing.T) {
+	t.Parallel()
+	var sessions *supervisor.Supervisor
+	x := start(t, func(x *tree) { sessions = x.Child("sessions") })
+	x.mustLive(t)
+	x.stop()
+	x.end(t)
+	late := newFailing()
+	x.Add("http", late)
+	sessions.Add("flow f", late)
+	if len(late.started) != 0 {
+		t.Fatal("started")
+	}
+}
+
+func TestRun_waitsForEveryServiceToEnd(t *testing.T) {
+	t.Parallel()
+	var ended atomic.Int64
+	x := start(t, func(x *tree) {
+		for i, by := range []*supervisor.Supervisor{x.Supervisor, x.Child("sessions"), x.Child("a").Child("b")} {
+			f := newFailing()
+			f.ended = &ended
+			by.Add(fmt.Sprintf("flow %d", i), f)
+			defer f.awaitStart(t)
+		}
+	})
+	x.mustLive(t)
+	x.stop()
+	x.end(t)
+	if n := ended.Load(); n != 3 {
+		t.Fatalf("%d of 3 services have ended", n)
+	}
+}
+
+func TestPanicWhileTheTreeEnds_isLogged_andChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	f := newFailing()
+	f.atEnd = func() { panic("injected late") }
+	x := start(t, func(x *tree) { x.Add("flow f", f) })
+	f.awaitStart(t)
+	x.stop()
+	if err := x.end(t); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if log := x.log.String(); !strings.Contains(log, "injected late") || strings.Contains(log, "started again") {
+		t.Fatal(log)
+	}
+	if n := testutil.CollectAndCount(x.metrics.Restarts); n != 0 {
+		t.Fatal("counted as a restart")
 	}
 }
 
@@ -167,21 +259,49 @@ func (s stubborn) Serve(context.Context) error { close(s.started); <-s.let; retu
 
 func TestServiceThatDoesNotEnd_isLeftBehindAfterItsTime_andReported(t *testing.T) {
 	t.Parallel()
-	s := stubborn{make(chan struct{}), make(chan struct{})}
-	x := start(t, func(x *tree) { x.Add("http", s) })
-	<-s.started
-	x.stop()
-	_ = within(t, "the tree waits for ever", x.ended)
-	if !strings.Contains(x.log.String(), "did not end in time") {
-		t.Fatalf("not reported:\n%s", x.log.String())
+	for depth, under := range map[string]func(*tree) *supervisor.Supervisor{
+		"the root":     func(x *tree) *supervisor.Supervisor { return x.Supervisor },
+		"a child":      func(x *tree) *supervisor.Supervisor { return x.Child("sessions") },
+		"a grandchild": func(x *tree) *supervisor.Supervisor { return x.Child("sessions").Child("leases") },
+	} {
+		t.Run(depth, func(t *testing.T) {
+			t.Parallel()
+			s := stubborn{make(chan struct{}), make(chan struct{})}
+			defer close(s.let)
+			x := start(t, func(x *tree) { under(x).Add("flow s", s) })
+			within(t, "the service is not started", s.started)
+			stopped := time.Now()
+			x.stop()
+			x.end(t)
+			if took := time.Since(stopped); took < shutdownTimeout {
+				t.Errorf("left behind after %v, before its %v", took, shutdownTimeout)
+			}
+			if log := x.log.String(); strings.Count(log, "did not end in time") != 1 || !strings.Contains(log, `service="flow s"`) {
+				t.Errorf("not reported once:\n%s", log)
+			}
+		})
 	}
-	close(s.let)
 }
 
-func TestThousandsOfServices_comeAndGo(t *testing.T) {
+func TestServiceThatTakesItsTimeToEnd_isWaitedFor_andNotReported(t *testing.T) {
+	t.Parallel()
+	var ended atomic.Int64
+	f := newFailing()
+	f.atEnd = func() { <-time.After(shutdownTimeout / 2) }
+	f.ended = &ended
+	x := start(t, func(x *tree) { x.Add("http", f) })
+	f.awaitStart(t)
+	x.stop()
+	x.end(t)
+	if log := x.log.String(); ended.Load() != 1 || log != "" {
+		t.Fatalf("ended: %d, log: %s", ended.Load(), log)
+	}
+}
+
+func TestThousandsOfServices_comeAndGo_andLeaveNothing(t *testing.T) {
 	t.Parallel()
 	var sessions *supervisor.Supervisor
-	start(t, func(x *tree) { sessions = x.Child("sessions") })
+	x := start(t, func(x *tree) { sessions = x.Child("sessions") })
 	const n = 5000
 	var wg sync.WaitGroup
 	for w := range 4 {
@@ -195,24 +315,7 @@ func TestThousandsOfServices_comeAndGo(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	awaitServices(t, sessions, 0)
+	x.stop()
+	x.end(t)
 }
-
-func BenchmarkAddAndEnd(b *testing.B) {
-	s := supervisor.New(supervisor.Options{Metrics: telemetry.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler)})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	b.ReportAllocs()
-	var wg sync.WaitGroup
-	for b.Loop() {
-		wg.Add(1)
-		s.Add("flow f", once{&wg})
-	}
-	wg.Wait()
-	cancel()
-	<-ended
-}
-
-type once struct{ wg *sync.WaitGroup }
-
-func (o once) Serve(context.Context) error { o.wg.Done(); return nil }
