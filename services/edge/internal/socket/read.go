@@ -1,37 +1,202 @@
 package socket
 
 import (
+	"encoding/binary"
+	"errors"
 	"io"
+	"net"
 	"strconv"
 	"sync"
+	"syscall"
+	"time"
+
+	"helix/shared/phoenix"
 )
 
-// buffers hold a message while it is handled; an idle socket has none.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+// buffers are lent to sockets while bytes of theirs are handled; an idle socket has none.
+var buffers = sync.Pool{New: func() any { b := make([]byte, readBuffer); return &b }}
 
-// maxPooled is the largest buffer that is kept for the next message.
-const maxPooled = 64 << 10
+// readBuffer holds most messages whole; a larger one gets a buffer of its own for as long as it takes.
+const readBuffer = 4096
 
-// readAll reads a message to its end, into buf as far as it goes.
-func readAll(r io.Reader, buf []byte) ([]byte, error) {
+// input is what a socket's reader knows. The read goroutine alone uses it.
+type input struct {
+	decoder decoder
+	buffer  *[]byte // nil while there are no bytes
+	have    int     // bytes in it that are not taken yet
+	got     int     // of the last read
+	err     error
+	attempt func(fd uintptr) bool // made once
+}
+
+// receive waits for bytes. It takes a buffer only when there are some.
+func (s *Socket) receive() error {
+	in := &s.input
+	if s.raw == nil { // a connection without a file descriptor
+		if in.buffer == nil {
+			in.buffer = buffers.Get().(*[]byte)
+		}
+		n, err := s.net.Read((*in.buffer)[in.have:])
+		in.have += n
+		return err
+	}
+	if err := s.raw.Read(in.attempt); err != nil {
+		return err
+	}
+	in.have += max(in.got, 0)
+	if in.got == 0 && in.err == nil {
+		return io.EOF
+	}
+	return in.err
+}
+
+// attemptRead is receive's non-blocking read; false: wait until there is something.
+func (s *Socket) attemptRead(fd uintptr) bool {
+	in := &s.input
+	buffer := in.buffer
+	if buffer == nil {
+		buffer = buffers.Get().(*[]byte)
+	}
 	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
+		in.got, in.err = syscall.Read(int(fd), (*buffer)[in.have:])
+		if !errors.Is(in.err, syscall.EINTR) {
+			break
 		}
 	}
+	if in.got <= 0 && in.buffer == nil {
+		buffers.Put(buffer)
+	} else {
+		in.buffer = buffer
+	}
+	return !errors.Is(in.err, syscall.EAGAIN)
+}
+
+// keep puts what is left of the bytes to the front, with room for a whole frame of need bytes; where
+// nothing is left the buffer goes back.
+func (in *input) keep(left []byte, need int) {
+	if in.have = len(left); in.have == 0 {
+		in.release()
+		return
+	}
+	if need <= len(*in.buffer) {
+		copy(*in.buffer, left)
+		return
+	}
+	// Grown as the bytes come, not as a header promises: who promises much and sends nothing costs nothing.
+	larger := make([]byte, min(need, max(2*len(*in.buffer), 2*in.have)))
+	copy(larger, left)
+	in.release()
+	in.buffer = &larger
+}
+
+func (in *input) release() {
+	if in.buffer != nil && len(*in.buffer) == readBuffer {
+		buffers.Put(in.buffer)
+	}
+	in.buffer = nil
+}
+
+// read takes the client's frames until the connection ends and gives the code that ended it.
+func (s *Socket) read() CloseCode {
+	defer s.input.release()
+	for {
+		if err := s.receive(); err != nil {
+			return s.readFailed(err)
+		}
+		s.alive()
+		bytes := (*s.input.buffer)[:s.input.have]
+		need := 0
+		for len(bytes) > 0 {
+			f, err := s.input.decoder.next(bytes)
+			if err != nil {
+				return s.readFailed(err)
+			}
+			if f.used == 0 {
+				need = f.need
+				break
+			}
+			if code, err := s.frame(f); err != nil {
+				return s.readFailed(err)
+			} else if code != 0 {
+				return code
+			}
+			bytes = bytes[f.used:]
+		}
+		s.input.keep(bytes, need)
+		s.Flush()
+	}
+}
+
+// frame acts on one frame; a code says that the client closed.
+func (s *Socket) frame(f frame) (CloseCode, error) {
+	switch f.opcode {
+	case opPing:
+		s.Send(control(opPong, f.payload))
+	case opClose:
+		return s.answerClose(f.payload), nil
+	case opText, opBinary:
+		if !s.isClosing() { // a client that was told to go is not heard any more
+			return 0, s.handle(f.payload, f.opcode == opBinary)
+		}
+	}
+	return 0, nil
+}
+
+// noCode stands for a close frame without a code (RFC 6455, section 7.4.1).
+const noCode CloseCode = 1005
+
+// answerClose answers the client's close frame with its own code, as RFC 6455 5.5.1 wants.
+func (s *Socket) answerClose(payload []byte) CloseCode {
+	code, answer := noCode, control(opClose, nil)
+	if len(payload) >= 2 {
+		code = CloseCode(binary.BigEndian.Uint16(payload))
+		answer = closeFrame(code, "")
+	}
+	s.mu.Lock()
+	if !s.closing {
+		s.closing = true
+		s.push(answer)
+	}
+	s.mu.Unlock()
+	s.Flush()
+	return code
+}
+
+// alive moves the idle deadline: any frame counts. Not for every frame of a busy client: a deadline
+// costs more than reading a small frame does.
+func (s *Socket) alive() {
+	now := time.Now()
+	idle := s.server.opts.IdleTimeout
+	if now.Sub(s.heard) < idle/64 {
+		return
+	}
+	s.heard = now
+	s.mu.Lock()
+	if !s.closing {
+		_ = s.net.SetReadDeadline(now.Add(idle))
+	}
+	s.mu.Unlock()
+}
+
+// readFailed tells the client why it is closed, where it does not know, and gives the code.
+func (s *Socket) readFailed(err error) CloseCode {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errTooLarge):
+		return s.end(ReasonTooLarge)
+	case errors.Is(err, phoenix.ErrFrame):
+		return s.end(ReasonBadFrame)
+	case errors.Is(err, errProtocol):
+		return s.end(ReasonBadClient)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return s.end(ReasonSilent)
+	}
+	return 1006 // it went without a word
 }
 
 // codeLabel bounds the values of the metric's label: clients choose codes too.
 func codeLabel(code CloseCode) string {
-	if (code >= 1000 && code <= 1015) || code == 0 {
+	if code >= 1000 && code <= 1015 {
 		return strconv.Itoa(int(code))
 	}
 	return "other"

@@ -2,8 +2,8 @@
 // bounded write queue, heartbeats, close reasons, and the topics of a socket with their refs, replies,
 // joins and leaves. It knows no flow: a Router says who serves a topic.
 //
-// Reading and the handshake are gorilla's. Writing is not: frames are finished bytes that many sockets
-// share, and go out by the Writers.
+// The handshake is gorilla's. Reading is not (see decoder), and writing is not: frames are finished
+// bytes that many sockets share, and go out by the Writers.
 package socket
 
 import (
@@ -60,7 +60,7 @@ func NewServer(o Options, w *Writers) *Server {
 		opts: o, metrics: o.Metrics, writers: w,
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: 5 * time.Second,
-			ReadBufferSize:   512, // small: an idle socket keeps it; larger messages are read around it
+			ReadBufferSize:   64, // gorilla reads the handshake alone
 			WriteBufferPool:  &sync.Pool{},
 			CheckOrigin:      func(*http.Request) bool { return true }, // checked before, for an answer of our own
 		},
@@ -99,14 +99,14 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	conn, err := v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, nil)
+	_, err = v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, nil)
 	if err != nil { // answered by the upgrader
 		v.metrics.UpgradesRefused.WithLabelValues("handshake").Inc()
 		v.forget(s)
 		v.readers.Done()
 		return
 	}
-	s.start(conn)
+	s.start()
 	// Detached from the request: its goroutine, buffers and context end here, the socket's is small.
 	go s.serve()
 }
@@ -159,19 +159,16 @@ func (v *Server) Close(why Reason) {
 	v.readers.Wait()
 }
 
-// start takes over an upgraded connection.
-func (s *Socket) start(conn *websocket.Conn) {
+// start takes over an upgraded connection. Nothing of the upgrade is kept but the connection itself.
+func (s *Socket) start() {
 	v := s.server
-	s.conn = conn
 	if c, ok := s.net.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			s.raw = raw
 		}
 	}
-	conn.SetReadLimit(v.opts.MaxFrameBytes)
-	conn.SetPingHandler(s.ping)
-	conn.SetPongHandler(s.pong)
-	conn.SetCloseHandler(s.closeAnswer)
+	s.input.decoder.limit = int(v.opts.MaxFrameBytes)
+	s.input.attempt = s.attemptRead
 	s.alive()
 	v.metrics.SocketsOpened.Inc()
 	v.metrics.Sockets.Inc()
@@ -182,35 +179,6 @@ func (s *Socket) start(conn *websocket.Conn) {
 	if draining {
 		s.Close(ReasonRestart)
 	}
-}
-
-func (s *Socket) ping(data string) error {
-	s.alive()
-	s.Send(control(opPong, []byte(data)))
-	s.Flush()
-	return nil
-}
-
-func (s *Socket) pong(string) error {
-	s.alive()
-	return nil
-}
-
-// closeAnswer answers the client's close frame with its own code, as RFC 6455 5.5.1 wants.
-func (s *Socket) closeAnswer(code int, _ string) error {
-	defer s.Flush()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return nil
-	}
-	s.closing = true
-	if code == websocket.CloseNoStatusReceived {
-		s.push(control(opClose, nil))
-		return nil
-	}
-	s.push(closeFrame(CloseCode(code), ""))
-	return nil
 }
 
 // drainFor bounds how long, and drainBytes how much, is read from a client that was told to go.
@@ -226,8 +194,7 @@ func (v *Server) drain(c net.Conn) {
 	_, _ = io.CopyN(io.Discard, c, drainBytes)
 }
 
-// hijacker gives gorilla a connection that it can write the handshake to, and nothing after it: what
-// it would send by itself (the close frames of its errors) would come between our frames.
+// hijacker keeps the connection that the upgrade takes over.
 type hijacker struct {
 	http.ResponseWriter
 	socket *Socket
@@ -235,29 +202,8 @@ type hijacker struct {
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		h.socket.net = conn
 	}
-	h.socket.net = conn
-	return readOnly{conn, h.socket}, rw, nil
-}
-
-// readOnly is a connection that, after the handshake, only the Writers write to.
-type readOnly struct {
-	net.Conn
-	socket *Socket
-}
-
-func (c readOnly) Write(p []byte) (int, error) {
-	if c.socket.started.Load() {
-		return len(p), nil
-	}
-	return c.Conn.Write(p)
-}
-
-func (c readOnly) SetWriteDeadline(t time.Time) error {
-	if c.socket.started.Load() {
-		return nil
-	}
-	return c.Conn.SetWriteDeadline(t)
+	return conn, rw, err
 }

@@ -1,15 +1,11 @@
 package socket
 
 import (
-	"errors"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"helix/shared/phoenix"
 )
@@ -18,10 +14,10 @@ import (
 // no buffer while it is idle.
 type Socket struct {
 	server  *Server
-	conn    *websocket.Conn
 	net     net.Conn
 	raw     syscall.RawConn // nil where the connection has no file descriptor
 	version phoenix.Version
+	input   input
 	topics  []*Topic  // the read goroutine's alone
 	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
 
@@ -166,69 +162,10 @@ func (s *Socket) serve() {
 	s.server.remove(s, code)
 }
 
-// read takes the client's frames until the connection ends and gives the code that ended it.
-func (s *Socket) read() CloseCode {
-	for {
-		kind, r, err := s.conn.NextReader()
-		if err != nil {
-			return s.readFailed(err)
-		}
-		s.alive()
-		buf := buffers.Get().(*[]byte)
-		data, err := readAll(r, (*buf)[:0])
-		if err == nil && !s.isClosing() { // a client that was told to go is not heard any more
-			err = s.handle(data, kind == websocket.BinaryMessage)
-			s.Flush()
-		}
-		if cap(data) <= maxPooled {
-			*buf = data
-		}
-		buffers.Put(buf)
-		if err != nil {
-			return s.readFailed(err)
-		}
-	}
-}
-
 func (s *Socket) isClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closing
-}
-
-// alive moves the idle deadline: any frame counts. Not for every frame of a busy client: a deadline
-// costs more than reading a small frame does.
-func (s *Socket) alive() {
-	now := time.Now()
-	idle := s.server.opts.IdleTimeout
-	if now.Sub(s.heard) < idle/64 {
-		return
-	}
-	s.heard = now
-	s.mu.Lock()
-	if !s.closing {
-		_ = s.net.SetReadDeadline(now.Add(idle))
-	}
-	s.mu.Unlock()
-}
-
-// readFailed tells the client why it is closed, where it does not know, and gives the code.
-func (s *Socket) readFailed(err error) CloseCode {
-	var closed *websocket.CloseError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &closed):
-		return CloseCode(closed.Code)
-	case errors.Is(err, websocket.ErrReadLimit):
-		return s.end(ReasonTooLarge)
-	case errors.Is(err, phoenix.ErrFrame):
-		return s.end(ReasonBadFrame)
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return s.end(ReasonSilent)
-	case strings.HasPrefix(err.Error(), "websocket: "): // gorilla has no type for these
-		return s.end(ReasonBadClient)
-	}
-	return 1006 // it went without a word
 }
 
 // end sends the close frame and waits a little for the client's, so that the client reads ours before
