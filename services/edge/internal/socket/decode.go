@@ -77,7 +77,8 @@ func (d *decoder) next(b []byte) (frame, error) {
 	case opcode >= opClose:
 	case final && d.opcode == 0:
 	case final:
-		f.opcode, f.payload = d.opcode, append(d.fragment, payload...)
+		d.fragment = append(d.fragment, payload...)
+		f.opcode, f.payload = d.opcode, d.fragment
 		d.opcode, d.fragment = 0, nil
 	default:
 		if opcode != opContinuation {
