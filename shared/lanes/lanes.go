@@ -9,11 +9,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
+
+// The client's own log says on standard error what every call returns as an error anyway.
+func init() { logging.Disable() }
 
 // Options say which Redis to use and how.
 type Options struct {
@@ -47,6 +52,8 @@ type Lanes struct {
 	embedded *embedded
 	runner   *runner
 	listener *Listener
+	closing  sync.Once
+	closed   error // of the first Close
 }
 
 // Open prepares the connection; Redis need not be reachable yet, and may go and come back. An error
@@ -85,16 +92,17 @@ func Open(o Options) (*Lanes, error) {
 	return l, nil
 }
 
-// Close ends all connections. Runs that wait get an error; subscriptions end.
+// Close ends all connections. Runs that wait get an error; subscriptions end. Closing again does nothing.
 func (l *Lanes) Close() error {
-	l.listener.close()
-	l.runner.close()
-	err := l.client.Close()
-	l.embedded.stop()
-	if err != nil {
-		return fmt.Errorf("close the Redis connections: %w", err)
-	}
-	return nil
+	l.closing.Do(func() {
+		l.listener.close()
+		l.runner.close()
+		if err := l.client.Close(); err != nil {
+			l.closed = fmt.Errorf("close the Redis connections: %w", err)
+		}
+		l.embedded.stop()
+	})
+	return l.closed
 }
 
 // Ping asks Redis for a sign of life.

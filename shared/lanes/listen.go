@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -138,7 +139,10 @@ const (
 	longestBackoff = 2 * time.Second
 )
 
-var errMoved = errors.New("the channel moved to another server")
+var (
+	errMoved = errors.New("the channel moved to another server")
+	errIdle  = errors.New("nothing is wanted of the connection")
+)
 
 func (k *link) add(s *Subscription) {
 	k.mu.Lock()
@@ -190,8 +194,8 @@ func (k *link) run() {
 		if l.ctx.Err() != nil {
 			break
 		}
-		if k.idle() { // closed on purpose
-			k.disconnected(err)
+		if errors.Is(err, errIdle) {
+			k.disconnected(nil)
 			continue
 		}
 		if connected {
@@ -256,11 +260,10 @@ func (k *link) serve(again bool) (connected bool, err error) {
 		return false, err
 	}
 
+	writing := make(chan error, 1)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		if k.write(ctx, ps) != nil {
-			cancel()
-		}
+		writing <- k.write(ctx, ps)
 		_ = ps.Close() // wakes the reader
 	})
 	defer writer.Wait()
@@ -268,7 +271,8 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	for {
 		message, err := ps.ReceiveTimeout(ctx, silentFor)
 		if err != nil {
-			return connected, err
+			cancel()
+			return connected, cmp.Or(<-writing, err)
 		}
 		if !connected {
 			connected = true
@@ -282,7 +286,8 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	}
 }
 
-// write brings the connection to what is wanted, and pings.
+// write brings the connection to what is wanted, and pings. A lane's connection ends with errIdle when
+// nothing was wanted of it for about as long as a ping is apart: flows come and go.
 func (k *link) write(ctx context.Context, ps *redis.PubSub) error {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -293,10 +298,10 @@ func (k *link) write(ctx context.Context, ps *redis.PubSub) error {
 			return nil
 		case <-k.wake:
 			err = k.reconcile(ctx, ps)
-			if k.listener.cluster != nil && k.idle() {
-				return nil
-			}
 		case <-tick.C:
+			if k.listener.cluster != nil && k.idle() {
+				return errIdle
+			}
 			err = ps.Ping(ctx)
 		}
 		if err != nil {
@@ -401,7 +406,8 @@ func (k *link) confirmed(channel string) {
 }
 
 // disconnected forgets what the connection knew. Subscriptions that were live come back by
-// themselves; the others learn that the attempt failed.
+// themselves; the others learn that the attempt failed, if it did: err is nil where the connection ended
+// on purpose and they only came at that moment.
 func (k *link) disconnected(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -410,7 +416,7 @@ func (k *link) disconnected(err error) {
 		if s.live {
 			s.live, s.lost = false, true
 		}
-		if !s.lost {
+		if !s.lost && err != nil {
 			s.settle(err)
 		}
 	}

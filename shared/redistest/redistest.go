@@ -179,3 +179,27 @@ func freePort(t testing.TB) int {
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
+
+// MoveSlot moves the slot of a key, which must hold none, from its master to another one.
+func MoveSlot(t testing.TB, servers []*Server, key string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	clients := make([]*redis.Client, len(servers))
+	ids := make([]string, len(servers))
+	for i, s := range servers {
+		clients[i] = s.Client(t)
+		id, err := clients[i].Do(ctx, "CLUSTER", "MYID").Text()
+		must(t, "ask for a node's id", err)
+		ids[i] = id
+	}
+	slot, err := clients[0].ClusterKeySlot(ctx, key).Result()
+	must(t, "find the key's slot", err)
+	from := int(slot) * len(servers) / 16384
+	to := (from + 1) % len(servers)
+	must(t, "import the slot", clients[to].Do(ctx, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[from]).Err())
+	must(t, "migrate the slot", clients[from].Do(ctx, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to]).Err())
+	for _, i := range []int{to, from} {
+		must(t, "give the slot", clients[i].Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", ids[to]).Err())
+	}
+}

@@ -1,0 +1,9 @@
+package session_test
+
+import (
+	"testing"
+
+	"helix/shared/redistest"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
