@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,7 @@ type result struct {
 type session struct {
 	scenario
 	target   target
+	from     string // where the clients' addresses begin
 	begin    time.Time
 	latency  load.Histogram
 	received atomic.Int64
@@ -90,7 +92,7 @@ type member struct {
 }
 
 func (x scenario) run(ctx context.Context, t target, progress io.Writer) (result, error) {
-	s := &session{scenario: x, target: t, begin: time.Now(), progress: progress}
+	s := &session{scenario: x, target: t, begin: time.Now(), progress: progress, from: loopbackNet()}
 	r := result{Scenario: x, Server: "helix"}
 	if x.floor {
 		r.Server = "bare server"
@@ -164,8 +166,12 @@ func (s *session) join(ctx context.Context) (*load.Histogram, error) {
 	return &took, ctx.Err()
 }
 
-// clientsPerAddress bounds the connections that come from one loopback address.
-const clientsPerAddress = 20_000
+// clientsPerAddress bounds the connections that come from one loopback address: the fewer of its ports
+// are taken, the sooner the kernel finds a free one.
+const clientsPerAddress = 4000
+
+// loopbackNet gives a part of 127.0.0.0/8 in which the ports of earlier runs do not linger.
+func loopbackNet() string { return fmt.Sprintf("127.%d.%d.", 1+rand.N(250), rand.N(250)) }
 
 func (s *session) open(ctx context.Context, i int) (*member, error) {
 	flow := i % s.Flows
@@ -174,7 +180,7 @@ func (s *session) open(ctx context.Context, i int) (*member, error) {
 		m.writer = nth
 	}
 	edge := s.target.edges[(i/s.Flows)%len(s.target.edges)]
-	from := fmt.Sprintf("127.0.0.%d", 2+i/clientsPerAddress)
+	from := s.from + strconv.Itoa(2+i/clientsPerAddress)
 	var err error
 	if s.floor {
 		m.conn, err = client.Dial(ctx, fmt.Sprintf("%s/socket/websocket?room=%d", edge, flow), from)

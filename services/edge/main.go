@@ -48,6 +48,7 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	tuneCollector(environ)
 	edge, err := newEdge(cfg, log)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"runtime/metrics"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,20 @@ const (
 	memoryWorth = 8 << 20     // bytes to be gained at least
 	memoryQuiet = 8 << 20     // bytes that were allocated since the last look at most
 )
+
+// gcPercent lets the heap grow to three times what is alive before it is collected, where the operator
+// does not say otherwise (GOGC, GOMEMLIMIT): the heap of an edge is small, and what a storm leaves
+// behind, memory gives back.
+const gcPercent = 200
+
+func tuneCollector(environ []string) {
+	for _, v := range environ {
+		if strings.HasPrefix(v, "GOGC=") {
+			return
+		}
+	}
+	debug.SetGCPercent(gcPercent)
+}
 
 // Serve implements the supervisor's Service.
 func (memory) Serve(ctx context.Context) error {

@@ -33,7 +33,7 @@ var ErrBusy = errors.New("lanes: too many calls wait for Redis")
 const (
 	// runWorkers is how many pipelines are under way at once. Few, so that calls gather into
 	// pipelines while Redis is busy; more than one, so that a round trip's waiting is used.
-	runWorkers = 4
+	runWorkers = 2
 	// maxPipeline bounds one pipeline, so that a reply is never far behind its call.
 	maxPipeline = 128
 	// maxPipelineBytes bounds a pipeline by its arguments.

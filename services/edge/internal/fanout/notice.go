@@ -66,7 +66,7 @@ func (f *Flow) tellNotice(now time.Time) {
 		*n = notice{last: n.last}
 		return
 	}
-	if wait := n.last.Add(f.hub.NoticeWindow); now.Before(wait) {
+	if wait := n.last.Add(f.noticeWindow()); now.Before(wait) {
 		if n.due.IsZero() {
 			n.due = wait
 			f.arm(wait)
@@ -82,6 +82,18 @@ func (f *Flow) tellNotice(now time.Time) {
 		f.members.broadcast(f.countEvent(flows.EventClientLeft))
 	}
 }
+
+// noticeWindow grows with the members, so that however fast many clients join and leave, telling each
+// other costs a flow no more than membersPerWindow deliveries per NoticeWindow on this edge, up to a
+// window that is mostWindows as long: a count older than that would look wrong.
+func (f *Flow) noticeWindow() time.Duration {
+	return f.hub.NoticeWindow * time.Duration(min(1+f.members.count/membersPerWindow, mostWindows))
+}
+
+const (
+	membersPerWindow = 50
+	mostWindows      = 10
+)
 
 func (f *Flow) countEvent(kind flows.EventKind) flows.Event {
 	return flows.Event{Kind: kind, Flow: f.id, ClientCount: f.count}

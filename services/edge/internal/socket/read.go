@@ -13,8 +13,40 @@ import (
 	"helix/shared/phoenix"
 )
 
-// buffers are lent to sockets while bytes of theirs are handled; an idle socket has none.
-var buffers = sync.Pool{New: func() any { b := make([]byte, readBuffer); return &b }}
+// buffers are lent to sockets while bytes of theirs are handled; an idle socket has none. Not a
+// sync.Pool: taking one there may need more stack than a waiting goroutine has.
+var buffers free
+
+type free struct {
+	mu   sync.Mutex
+	list []*[]byte
+}
+
+// mostFree bounds the buffers that wait for use.
+const mostFree = 256
+
+func (f *free) take() *[]byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := len(f.list) - 1
+	if last < 0 {
+		return newBuffer()
+	}
+	b := f.list[last]
+	f.list = f.list[:last]
+	return b
+}
+
+//go:noinline
+func newBuffer() *[]byte { b := make([]byte, readBuffer); return &b }
+
+func (f *free) give(b *[]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.list) < mostFree {
+		f.list = append(f.list, b)
+	}
+}
 
 // readBuffer holds most messages whole; a larger one gets a buffer of its own for as long as it takes.
 const readBuffer = 4096
@@ -34,7 +66,7 @@ func (s *Socket) receive() error {
 	in := &s.input
 	if s.raw == nil { // a connection without a file descriptor
 		if in.buffer == nil {
-			in.buffer = buffers.Get().(*[]byte)
+			in.buffer = buffers.take()
 		}
 		n, err := s.net.Read((*in.buffer)[in.have:])
 		in.have += n
@@ -55,7 +87,7 @@ func (s *Socket) attemptRead(fd uintptr) bool {
 	in := &s.input
 	buffer := in.buffer
 	if buffer == nil {
-		buffer = buffers.Get().(*[]byte)
+		buffer = buffers.take()
 	}
 	for {
 		in.got, in.err = syscall.Read(int(fd), (*buffer)[in.have:])
@@ -64,7 +96,7 @@ func (s *Socket) attemptRead(fd uintptr) bool {
 		}
 	}
 	if in.got <= 0 && in.buffer == nil {
-		buffers.Put(buffer)
+		buffers.give(buffer)
 	} else {
 		in.buffer = buffer
 	}
@@ -91,40 +123,65 @@ func (in *input) keep(left []byte, need int) {
 
 func (in *input) release() {
 	if in.buffer != nil && len(*in.buffer) == readBuffer {
-		buffers.Put(in.buffer)
+		buffers.give(in.buffer)
 	}
 	in.buffer = nil
 }
 
-// read takes the client's frames until the connection ends and gives the code that ended it.
-func (s *Socket) read() CloseCode {
-	defer s.input.release()
+// read takes the client's frames until the connection ends and gives the code that ended it; or, with
+// over false, until the goroutine should be changed for a fresh one.
+func (s *Socket) read() (code CloseCode, over bool) {
 	for {
 		if err := s.receive(); err != nil {
-			return s.readFailed(err)
+			return s.readFailed(err), true
 		}
-		s.alive()
-		bytes := (*s.input.buffer)[:s.input.have]
-		need := 0
-		for len(bytes) > 0 {
-			f, err := s.input.decoder.next(bytes)
-			if err != nil {
-				return s.readFailed(err)
-			}
-			if f.used == 0 {
-				need = f.need
-				break
-			}
-			if code, err := s.frame(f); err != nil {
-				return s.readFailed(err)
-			} else if code != 0 {
-				return code
-			}
-			bytes = bytes[f.used:]
+		if code, over = s.take(); over {
+			return code, true
 		}
-		s.input.keep(bytes, need)
-		s.Flush()
+		if s.stale() {
+			return 0, false
+		}
 	}
+}
+
+// freshEvery is how often a busy socket's goroutine is changed for a fresh one.
+const freshEvery = 10 * time.Second
+
+// stale says that it is time for a fresh goroutine. Handling a message makes a goroutine's stack grow and
+// waiting for the next one never lets it shrink; most clients are silent for most of the time, and a
+// fresh goroutine waits on half the memory.
+func (s *Socket) stale() bool {
+	if s.input.buffer != nil || s.heard.Sub(s.fresh) < freshEvery {
+		return false
+	}
+	s.fresh = s.heard
+	return true
+}
+
+// take acts on the frames that came; over says that the connection ends.
+func (s *Socket) take() (code CloseCode, over bool) {
+	s.alive()
+	bytes := (*s.input.buffer)[:s.input.have]
+	need := 0
+	for len(bytes) > 0 {
+		f, err := s.input.decoder.next(bytes)
+		if err != nil {
+			return s.readFailed(err), true
+		}
+		if f.used == 0 {
+			need = f.need
+			break
+		}
+		if code, err := s.frame(f); err != nil {
+			return s.readFailed(err), true
+		} else if code != 0 {
+			return code, true
+		}
+		bytes = bytes[f.used:]
+	}
+	s.input.keep(bytes, need)
+	s.Flush()
+	return 0, false
 }
 
 // frame acts on one frame; a code says that the client closed.

@@ -20,6 +20,7 @@ type Socket struct {
 	input   input
 	topics  []*Topic  // the read goroutine's alone
 	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
+	fresh   time.Time // when that goroutine was last changed for a fresh one
 
 	// Identity is what the connect step found out about the client.
 	identity any
@@ -143,7 +144,12 @@ func (s *Socket) writeSlowly(rest []byte) {
 
 // serve is the socket's read goroutine.
 func (s *Socket) serve() {
-	code := s.read()
+	code, over := s.read()
+	if !over {
+		go s.serve() // in its place: the readers' WaitGroup counts sockets
+		return
+	}
+	s.input.release()
 	for _, t := range s.topics {
 		t.gone()
 	}
