@@ -83,13 +83,14 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.hub = fanout.NewHub(fanout.Options{
 		Store:     store,
 		Supervise: func(name string, s fanout.Service) { sessions.Add(name, s) },
-		Hold: func(lease *session.Lease) (release func()) {
+		Hold: func(lease *session.Lease, flow fanout.Folder) (release func()) {
 			released := make(chan struct{})
 			sessions.Add("lease "+lease.Flow().ID().String(), &leaseholder.Holder{
-				Lease: lease, Options: store.Options(), Metrics: metrics, Log: log, Released: released,
+				Lease: lease, Folder: flow, Options: store.Options(), Metrics: metrics, Log: log, Released: released,
 			})
 			return func() { close(released) }
 		},
+		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
 		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})

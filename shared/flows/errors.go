@@ -17,15 +17,16 @@ type Error struct {
 
 // The refusals of the boundary. Channel replies and HTTP problems are drawn from this table.
 var (
-	ErrInvalidFlowID  = &Error{Code: "invalid_flow_id", Reason: "Invalid flow identifier", Sentence: "a flow id has 1 to 255 bytes after trimming and no control characters"}
-	ErrMaxClients     = &Error{Code: "max_clients_reached", Reason: "max_clients_reached", Sentence: "the flow has as many clients as it may have"}
-	ErrUnavailable    = &Error{Code: "unavailable", Reason: "unavailable", Sentence: "the flow's store cannot be reached now; try again"}
-	ErrUnauthorized   = &Error{Code: "unauthorized", Reason: "unauthorized", Sentence: "this needs a right that the client does not have"}
-	ErrInvalidChange  = &Error{Code: "invalid_changes", Reason: "invalid_changes", Sentence: "changes must be a JSON object"}
-	ErrChangeTooDeep  = &Error{Code: "changes_too_deep", Reason: "changes_too_deep", Sentence: "changes are nested too deeply"}
-	ErrChangeTooLarge = &Error{Code: "changes_too_large", Reason: "changes_too_large", Sentence: "changes are too large"}
-	ErrRateLimited    = &Error{Code: "rate_limited", Reason: "rate_limited", Sentence: "too many changes in too short a time; slow down and send it again"}
-	ErrInvalidParams  = &Error{Code: "invalid_params", Reason: "invalid_params", Sentence: "a join parameter is not of its form"}
+	ErrInvalidFlowID    = &Error{Code: "invalid_flow_id", Reason: "Invalid flow identifier", Sentence: "a flow id has 1 to 255 bytes after trimming and no control characters"}
+	ErrMaxClients       = &Error{Code: "max_clients_reached", Reason: "max_clients_reached", Sentence: "the flow has as many clients as it may have"}
+	ErrUnavailable      = &Error{Code: "unavailable", Reason: "unavailable", Sentence: "the flow's store cannot be reached now; try again"}
+	ErrUnauthorized     = &Error{Code: "unauthorized", Reason: "unauthorized", Sentence: "this needs a right that the client does not have"}
+	ErrInvalidChange    = &Error{Code: "invalid_changes", Reason: "invalid_changes", Sentence: "changes must be a JSON object"}
+	ErrChangeTooDeep    = &Error{Code: "changes_too_deep", Reason: "changes_too_deep", Sentence: "changes are nested too deeply"}
+	ErrChangeTooLarge   = &Error{Code: "changes_too_large", Reason: "changes_too_large", Sentence: "changes are too large"}
+	ErrDocumentTooLarge = &Error{Code: "document_too_large", Reason: "document_too_large", Sentence: "the flow's document would grow over its limit; make it smaller first"}
+	ErrRateLimited      = &Error{Code: "rate_limited", Reason: "rate_limited", Sentence: "too many changes in too short a time; slow down and send it again"}
+	ErrInvalidParams    = &Error{Code: "invalid_params", Reason: "invalid_params", Sentence: "a join parameter is not of its form"}
 )
 
 func (e *Error) Error() string {

@@ -1,6 +1,9 @@
 package flows
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Member is one client's place in a flow as the protocol side sees it. The session side calls its
 // methods one at a time, in the order in which they happened in the flow, and with the flow locked:
@@ -46,7 +49,24 @@ type JoinOptions struct {
 	ClientID string
 	// NoEcho leaves the client's own changes out of what is delivered to it.
 	NoEcho bool
+	// Sync asks for the document with the answer. A client that joined with Sync or Resume understands
+	// EventSync and EventCatchup.
+	Sync bool
+	// Resume asks for what came behind it instead, where that is still known; the zero Position: it does not.
+	Resume Position
 }
+
+// Follows says that the client understands more than updates: it asked for the document or to resume.
+func (o JoinOptions) Follows() bool { return o.Sync || o.Resume != (Position{}) }
+
+// Position is a place in a flow's history. The zero Position is none.
+type Position struct {
+	Epoch string
+	Seq   uint64
+}
+
+// String is "<epoch> <seq>".
+func (p Position) String() string { return p.Epoch + " " + strconv.FormatUint(p.Seq, 10) }
 
 // Joined is what a client learns when it joins.
 type Joined struct {
@@ -55,6 +75,18 @@ type Joined struct {
 	Epoch       string
 	Seq         uint64    // the newest change before the first one delivered
 	StartedAt   time.Time // when the session began
+
+	// For a client that asked to resume and could: what it missed up to Seq, which may be nothing.
+	Resumed bool
+	Missed  []Numbered
+	// Document at Seq as JSON, for a client that asked for it, or could not resume. Shared: read only.
+	Document []byte
+}
+
+// Numbered is a change with its seq.
+type Numbered struct {
+	Seq     uint64
+	Changes string // JSON
 }
 
 // Change is one merge patch to a flow's document.
@@ -65,6 +97,9 @@ type Change struct {
 	Tag []byte
 	// ClientID says who changed it, for changes that come from outside a session.
 	ClientID string
+	// ID is the change id that its client gave it: rising per client id, so that a change which is sent
+	// again counts once. 0: none.
+	ID uint64
 }
 
 // Receipt says where a change went.
@@ -94,16 +129,22 @@ const (
 	EventClientJoined
 	EventClientLeft
 	EventDeleted
+	// EventSync replaces what the client has by Changes, the document at Seq.
+	EventSync
+	// EventCatchup stands for all changes after FromSeq up to Seq: Patches, to be applied in turn.
+	EventCatchup
 )
 
 // Event is what all members of a flow are told.
 type Event struct {
 	Kind        EventKind
 	Flow        ID
-	Timestamp   int64  // Unix seconds: EventUpdate, EventDeleted
-	Changes     string // EventUpdate: JSON as its sender wrote it
-	Seq         uint64 // EventUpdate
-	Epoch       string // EventUpdate
-	ClientID    string // EventUpdate: who changed it
-	ClientCount int    // EventClientJoined, EventClientLeft
+	Timestamp   int64    // Unix seconds: EventUpdate, EventDeleted
+	Changes     string   // EventUpdate: JSON as its sender wrote it; EventSync: the document
+	Seq         uint64   // EventUpdate, EventSync, EventCatchup
+	Epoch       string   // the same
+	FromSeq     uint64   // EventCatchup
+	Patches     [][]byte // EventCatchup: one or two merge patches
+	ClientID    string   // EventUpdate: who changed it
+	ClientCount int      // EventClientJoined, EventClientLeft
 }

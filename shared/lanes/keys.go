@@ -12,12 +12,14 @@ import (
 type Keys struct {
 	Lease    string // string: "<fencing token> <node>", with a TTL
 	Session  string // hash: number, started, activity, version, and "n:<node>" = "<count> <deadline>"
-	Head     string // hash: epoch, seq, session, closed, fence
-	Log      string // stream: changes by seq
-	Snapshot string // hash: epoch, seq, document
+	Head     string // hash: epoch, seq, bytes, base, folded, from, session, closed, fence (see head.lua)
+	Log      string // stream: "<last seq>-0" -> one run of changes, as it was published
+	Snapshot string // hash: epoch, seq, bytes, document, title, nodes, edges
+	Answered string // hash: client id -> its newest change id and that change's seq
 	Presence string // hash: client id -> what it told about itself
 	Channel  string // pub/sub: changes, counts, session end
 	Index    string // sorted set of the lane's flows that have a session, by start
+	Flows    string // sorted set of the lane's flows that have a document, by its last change
 }
 
 // Keys gives the keys of a flow.
@@ -30,17 +32,29 @@ func (l *Lanes) Keys(id flows.ID) Keys {
 		Head:     flow + "head",
 		Log:      flow + "log",
 		Snapshot: flow + "snapshot",
+		Answered: flow + "answered",
 		Presence: flow + "presence",
 		Channel:  flow + "channel",
-		Index:    lane + "sessions",
+		Index:    lane + sessionsIndex,
+		Flows:    lane + flowsIndex,
 	}
 }
 
+const (
+	sessionsIndex = "sessions"
+	flowsIndex    = "flows"
+)
+
 // IndexKeys gives the key of every lane's index of sessions.
-func (l *Lanes) IndexKeys() []string {
+func (l *Lanes) IndexKeys() []string { return l.everyLane(sessionsIndex) }
+
+// FlowsKeys gives the key of every lane's index of documents.
+func (l *Lanes) FlowsKeys() []string { return l.everyLane(flowsIndex) }
+
+func (l *Lanes) everyLane(key string) []string {
 	keys := make([]string, l.lanes)
 	for lane := range keys {
-		keys[lane] = l.lanePrefix(lane) + "sessions"
+		keys[lane] = l.lanePrefix(lane) + key
 	}
 	return keys
 }

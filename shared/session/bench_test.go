@@ -16,7 +16,7 @@ func BenchmarkChange(b *testing.B) {
 	for _, callers := range []int{1, 16, 256} {
 		b.Run(fmt.Sprintf("%d_callers", callers), func(b *testing.B) {
 			store := session.NewStore(openLanes(b, url), "bench", session.DefaultOptions)
-			changes := []byte(`{"nodes":{"node-1734":{"position":{"x":1042.5,"y":-310.25},"data":{"label":"Classify the ticket"}}}}`)
+			changes := `{"nodes":{"node-1734":{"position":{"x":1042.5,"y":-310.25},"data":{"label":"Classify the ticket"}}}}`
 			var wg sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -31,8 +31,8 @@ func BenchmarkChange(b *testing.B) {
 					done := make(chan error, 1)
 					for n := range runs {
 						body.Start(store.Node(), uint64(n))
-						body.Add(1, "IOFJBSXZ6DYZ3EIL", changes)
-						f.Change(body, func(_ session.Changed, err error) { done <- err })
+						body.Add(1, session.Change{ClientID: "IOFJBSXZ6DYZ3EIL", Changes: changes})
+						f.Change(&body, session.Guard{}, func(_ session.Changed, err error) { done <- err })
 						if err := <-done; err != nil {
 							b.Error(err)
 							return

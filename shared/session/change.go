@@ -2,50 +2,118 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"helix/shared/flows"
 )
 
-// Changed says where a run of changes went.
-type Changed struct {
-	Epoch   string
-	First   uint64 // seq of the run's first change; the others follow without gaps
-	Counted bool   // the node's clients are counted in the session
-	Token   int64  // fencing token where this node holds the lease, else 0
+// ErrFull says that a run might let the document grow over its limit: nothing was done.
+var ErrFull = errors.New("the document is too large")
+
+// LostError says that Redis knows less of a flow than the node that asked: it was restarted with an
+// older or an empty data set, or another node put the document back already. Nothing was done.
+type LostError struct {
+	Epoch string // that Redis has; empty for none
+	Seq   uint64
 }
 
-// Change orders and publishes a run of changes in one step. done must not block. body is read until
-// done is called. An error that is no reply of Redis leaves open whether the run was carried out.
-func (f *Flow) Change(body Body, done func(Changed, error)) {
+func (e *LostError) Error() string {
+	return fmt.Sprintf("Redis has the flow at epoch %q, seq %d", e.Epoch, e.Seq)
+}
+
+// Position is a place in a flow's history.
+type Position = flows.Position
+
+// Guard is under what conditions a run of changes is carried out.
+type Guard struct {
+	// Held is where the node holds the document; a Redis that knows less answers LostError.
+	Held Position
+	// Limit of the document in bytes; 0: none. A run that might cross it gets ErrFull, unless the
+	// document is at FitsAt, where the caller knows that it does not.
+	Limit  int
+	FitsAt uint64
+	Fits   bool // FitsAt is set
+}
+
+// Changed says where a run of changes went.
+type Changed struct {
+	Epoch    string
+	First    uint64 // seq of the first change that was not a repeat; the others follow without gaps
+	At       time.Time
+	Counted  bool   // the node's clients are counted in the session
+	Token    int64  // fencing token where this node holds the lease, else 0
+	Unfolded uint64 // changes that the snapshot does not hold yet
+	Bytes    uint64 // of all changes of the epoch up to the run's last; see Update
+	Repeats  []Repeat
+}
+
+// Repeat is a change that was carried out before.
+type Repeat struct {
+	Index int    // in the run
+	Seq   uint64 // that it had got; 0 where only a later change of its client is remembered
+}
+
+// Change orders, stores and publishes a run of changes in one step. done must not block. body is read
+// until done is called. An error that is no LostError and no ErrFull leaves open whether the run was
+// carried out.
+func (f *Flow) Change(body *Body, g Guard, done func(Changed, error)) {
 	s := f.store
-	args := []any{s.argNode, body.count, body.bytes, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish}
+	fits := int64(-1)
+	if g.Fits {
+		fits = int64(g.FitsAt)
+	}
+	args := make([]any, 0, 12+4*len(body.parts))
+	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Limit, fits)
+	args = body.appendArgs(args)
 	s.lanes.Start(changeScript, f.changeKeys, args, func(reply any, err error) {
 		if err != nil {
 			done(Changed{}, err)
 			return
 		}
-		r := reader{values: asList(reply)}
-		out := Changed{Epoch: r.text(), First: uint64(r.integer()), Counted: r.integer() == 1, Token: r.integer()}
-		done(out, r.failed("change"))
+		done(parseChanged(body, reply))
 	})
 }
 
-// ChangeOne makes one change from outside the session and waits.
-func (f *Flow) ChangeOne(ctx context.Context, c flows.Change) (flows.Receipt, error) {
-	var body Body
+func parseChanged(body *Body, reply any) (Changed, error) {
+	r := reader{values: asList(reply)}
+	switch r.text() {
+	case "lost":
+		return Changed{}, r.lost("change")
+	case "full":
+		return Changed{}, ErrFull
+	}
+	out := Changed{
+		Epoch: r.text(), First: uint64(r.integer()), At: time.UnixMilli(r.integer()),
+		Counted: r.integer() == 1, Token: r.integer(), Unfolded: uint64(r.integer()), Bytes: uint64(r.integer()),
+	}
+	for len(r.values) > 0 && !r.bad {
+		index := int(r.integer())
+		if index < 0 || index >= len(body.parts) {
+			r.bad = true
+			break
+		}
+		out.Repeats = append(out.Repeats, Repeat{Index: body.firstOf(index), Seq: uint64(r.integer())})
+	}
+	return out, r.failed("change")
+}
+
+// ChangeOne makes one change from outside the session and waits. With ErrFull nothing was done.
+func (f *Flow) ChangeOne(ctx context.Context, c flows.Change, g Guard) (Changed, error) {
+	body := &Body{}
 	body.Start(f.store.node, 0)
-	body.Add(0, c.ClientID, c.Changes)
+	body.Add(0, Change{ClientID: c.ClientID, ID: c.ID, Changes: string(c.Changes)})
 	type result struct {
 		changed Changed
 		err     error
 	}
 	out := make(chan result, 1)
-	f.Change(body, func(changed Changed, err error) { out <- result{changed, err} })
+	f.Change(body, g, func(changed Changed, err error) { out <- result{changed, err} })
 	select {
 	case r := <-out:
-		return flows.Receipt{Seq: r.changed.First, Epoch: r.changed.Epoch}, r.err
+		return r.changed, r.err
 	case <-ctx.Done():
-		return flows.Receipt{}, fmt.Errorf("change the flow: %w", ctx.Err())
+		return Changed{}, fmt.Errorf("change the flow: %w", ctx.Err())
 	}
 }

@@ -12,23 +12,26 @@ import (
 // What is published on a flow's channel. The first byte says what it is, so that edges of two
 // versions can share a Redis: a kind that an edge does not know it ignores.
 //
-//	u <epoch> <first seq> <ms> <node> <run>\n   then per change:
-//	      uvarint member, uvarint length + client id, uvarint length + changes (JSON)
+//	u <epoch> <first seq> <ms> <bytes> <node> <run>\n   then per change:
+//	      uvarint member, uvarint change id, uvarint length + client id, uvarint length + changes (JSON)
 //	c <epoch> <session number> <version> <total> <joined 0|1><left 0|1>
 //	x <epoch> <session number> <ms> deleted|idle
+//	r <epoch>                                              a document was put back under a new epoch
 //	v                                                      the lease is free
 //
-// The scripts write the header up to <ms>; the rest of a "u" is a Body, made by the node.
+// The scripts write the header up to <bytes>; the rest of a "u" is a Body, made by the node. The log
+// holds the same bytes.
 
 // ErrMessage says that a published message is not of its form.
 var ErrMessage = errors.New("malformed message")
 
 // Message is one published message; exactly one of the fields is set.
 type Message struct {
-	Update *Update
-	Count  *Count
-	End    *End
-	Vacant bool // the lease is free
+	Update   *Update
+	Count    *Count
+	End      *End
+	Restored string // the new epoch under which a document was put back
+	Vacant   bool   // the lease is free
 }
 
 // Update is a run of changes of one flow that came from one node.
@@ -36,6 +39,7 @@ type Update struct {
 	Epoch   string
 	First   uint64 // seq of the first change
 	At      time.Time
+	Bytes   uint64 // of all changes of the epoch up to the last of these
 	Node    string // the incarnation that sent it
 	Run     uint64 // its number for the run
 	Changes []Change
@@ -44,9 +48,13 @@ type Update struct {
 // Change is one change of a run.
 type Change struct {
 	Member   uint64 // the sending node's number for the client; 0 for none
+	ID       uint64 // the change id that its client gave it; 0 for none
 	ClientID string
 	Changes  string // JSON as its sender wrote it
 }
+
+// Last is the seq of the run's last change.
+func (u *Update) Last() uint64 { return u.First + uint64(len(u.Changes)) - 1 }
 
 // Count is the number of clients of a session, told because it changed.
 type Count struct {
@@ -66,46 +74,6 @@ type End struct {
 	Idle   bool // by its inactivity timeout; else somebody deleted it
 }
 
-// Body is the part of an update that the node makes: a run of changes.
-type Body struct {
-	bytes []byte
-	count int
-}
-
-// MaxRun bounds the changes of one run, and MaxRunBytes their bytes (one change may be larger).
-const (
-	MaxRun      = 256
-	MaxRunBytes = 1 << 20
-)
-
-// Start begins a run, reusing the memory of the one before.
-func (b *Body) Start(node string, run uint64) {
-	b.bytes = append(b.bytes[:0], node...)
-	b.bytes = append(b.bytes, ' ')
-	b.bytes = strconv.AppendUint(b.bytes, run, 10)
-	b.bytes = append(b.bytes, '\n')
-	b.count = 0
-}
-
-// Add appends a change.
-func (b *Body) Add(member uint64, clientID string, changes []byte) {
-	b.bytes = binary.AppendUvarint(b.bytes, member)
-	b.bytes = binary.AppendUvarint(b.bytes, uint64(len(clientID)))
-	b.bytes = append(b.bytes, clientID...)
-	b.bytes = binary.AppendUvarint(b.bytes, uint64(len(changes)))
-	b.bytes = append(b.bytes, changes...)
-	b.count++
-}
-
-// Bytes is the run as it is published; it belongs to the Body.
-func (b *Body) Bytes() []byte { return b.bytes }
-
-// Len is the number of changes.
-func (b *Body) Len() int { return b.count }
-
-// Size is the number of bytes.
-func (b *Body) Size() int { return len(b.bytes) }
-
 // ParseMessage reads a published message. Strings of the result share payload's memory. A kind that
 // this version does not know gives an empty Message; ErrMessage is for known kinds that are broken.
 func ParseMessage(payload string) (Message, error) {
@@ -124,6 +92,8 @@ func ParseMessage(payload string) (Message, error) {
 		m.Count = p.counted()
 	case 'x':
 		m.End = p.end()
+	case 'r':
+		m.Restored, p.bad = p.rest, p.rest == ""
 	default:
 		return Message{}, nil
 	}
@@ -139,7 +109,7 @@ type parser struct {
 }
 
 func (p *parser) update() *Update {
-	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Node: p.word()}
+	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Node: p.word()}
 	line, rest, ok := strings.Cut(p.rest, "\n")
 	run, err := strconv.ParseUint(line, 10, 64)
 	if !ok || err != nil {
@@ -151,7 +121,7 @@ func (p *parser) update() *Update {
 		if len(u.Changes) == 0 {
 			u.Changes = make([]Change, 0, 1)
 		}
-		u.Changes = append(u.Changes, Change{Member: p.uvarint(), ClientID: p.block(), Changes: p.block()})
+		u.Changes = append(u.Changes, Change{Member: p.uvarint(), ID: p.uvarint(), ClientID: p.block(), Changes: p.block()})
 	}
 	if len(u.Changes) == 0 {
 		p.bad = true

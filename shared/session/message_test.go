@@ -12,9 +12,9 @@ func published(epoch, first, ms string, changes ...[2]string) string {
 	var b session.Body
 	b.Start("node.1", 42)
 	for i, c := range changes {
-		b.Add(uint64(i+1), c[0], []byte(c[1]))
+		b.Add(uint64(i+1), session.Change{ClientID: c[0], ID: uint64(i), Changes: c[1]})
 	}
-	return "u " + epoch + " " + first + " " + ms + " " + string(b.Bytes())
+	return "u " + epoch + " " + first + " " + ms + " 4711 " + string(b.Bytes())
 }
 
 func TestParseMessage_update(t *testing.T) {
@@ -24,8 +24,8 @@ func TestParseMessage_update(t *testing.T) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	u := m.Update
-	if u.Epoch != "E" || u.First != 1<<64-1 || u.At != time.UnixMilli(1700000000123) || u.Node != "node.1" || u.Run != 42 || len(u.Changes) != 2 ||
-		u.Changes[0] != (session.Change{Member: 1, ClientID: "ann", Changes: `{"a":"\n"}`}) || u.Changes[1] != (session.Change{Member: 2, Changes: "{}"}) {
+	if u.Epoch != "E" || u.First != 1<<64-1 || u.At != time.UnixMilli(1700000000123) || u.Bytes != 4711 || u.Node != "node.1" || u.Run != 42 || len(u.Changes) != 2 ||
+		u.Changes[0] != (session.Change{Member: 1, ClientID: "ann", Changes: `{"a":"\n"}`}) || u.Changes[1] != (session.Change{Member: 2, ID: 1, Changes: "{}"}) {
 		t.Fatalf("%+v", u)
 	}
 }
@@ -41,10 +41,13 @@ func TestParseMessage_others(t *testing.T) {
 	if m, err := session.ParseMessage("v"); err != nil || !m.Vacant {
 		t.Errorf("%+v, %v", m, err)
 	}
+	if m, err := session.ParseMessage("r E2"); err != nil || m.Restored != "E2" {
+		t.Errorf("%+v, %v", m, err)
+	}
 	if m, err := session.ParseMessage("z of a version to come"); err != nil || m != (session.Message{}) {
 		t.Errorf("an unknown kind: %+v, %v", m, err)
 	}
-	for _, bad := range []string{"u ", "u E 1 2 n x\n", "u E 1 2 n 1\n", "u E 1 2 n 1\n\x01\xff\xff\xff\xff\x0f", "u E -1 2 n 1\n\x01\x00\x00", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
+	for _, bad := range []string{"u ", "u E 1 2 3 n x\n", "u E 1 2 3 n 1\n", "u E 1 2 3 n 1\n\x01\x00\xff\xff\xff\xff\x0f", "u E -1 2 3 n 1\n\x01\x00\x00\x00", "u E 1 2 x n 1\n\x01\x00\x00\x00", "r ", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
 		if m, err := session.ParseMessage(bad); !errors.Is(err, session.ErrMessage) {
 			t.Errorf("%q: %+v, %v", bad, m, err)
 		}

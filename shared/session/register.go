@@ -19,6 +19,8 @@ type Registration struct {
 	// The session that the node knows; zero where it knows none.
 	Epoch  string
 	Number int64
+	// Held is where the node holds the document; a Redis that knows less answers LostError.
+	Held Position
 }
 
 // Registered is what a node learns.
@@ -37,12 +39,12 @@ type Registered struct {
 }
 
 // Register says how many clients this node has or wants in the flow, in full; done learns what was
-// granted, or ErrEnded. It may be repeated after an error. done must not block.
+// granted, ErrEnded, or a LostError. It may be repeated after an error. done must not block.
 func (f *Flow) Register(r Registration, done func(Registered, error)) {
 	s := f.store
 	args := []any{
 		s.argNode, r.Wanted, r.Before, r.Joined, r.Left, s.argMax, s.argNodeTTL, s.argLeaseTTL, s.argRetention,
-		string(f.id), r.Epoch, r.Number, newEpoch(), s.argPublish,
+		string(f.id), r.Epoch, r.Number, newEpoch(), s.argPublish, r.Held.Epoch, r.Held.Seq,
 	}
 	s.lanes.Start(registerScript, f.registerKeys, args, func(reply any, err error) {
 		if err != nil {
@@ -55,8 +57,11 @@ func (f *Flow) Register(r Registration, done func(Registered, error)) {
 
 func parseRegistered(reply any) (Registered, error) {
 	r := reader{values: asList(reply)}
-	if r.text() == "ended" {
+	switch r.text() {
+	case "ended":
 		return Registered{}, ErrEnded
+	case "lost":
+		return Registered{}, r.lost("register")
 	}
 	out := Registered{
 		Granted: int(r.integer()), Total: int(r.integer()), Version: r.integer(), Number: r.integer(),

@@ -3,13 +3,15 @@
 -- node says its whole number, never a difference: a call that is repeated changes nothing, and a
 -- Redis that forgot everything learns it again.
 --
--- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel
+-- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel  6 log  7 snapshot  8 answered
 -- ARGV  1 node                2 clients wanted       3 clients confirmed before
 --       4 joined since then   5 left since then      6 max clients of the flow
 --       7 node TTL in ms      8 lease TTL in ms      9 retention in ms
 --       10 flow id            11 epoch and 12 number of the session that the node knows ('' and 0: none)
 --       13 fresh epoch        14 publish command
--- returns {'ended'} if the session that the node knows was closed on purpose, else
+--       15 epoch and 16 seq that the node holds the document at ('' and 0: it does not)
+-- returns {'ended'} if the session that the node knows was closed on purpose, or
+--       {'lost', epoch or '', seq} if Redis knows less than the node: nothing was done; else
 --       {'ok', granted, total, version of the count, session number, started in ms, epoch, seq,
 --        fencing token or '0', ms until the next other node's deadline or -1,
 --        1 if clients came else 0, 1 if clients went else 0}
@@ -20,6 +22,10 @@ local node_ttl, lease_ttl, retention = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local flow, known_epoch, known_number = ARGV[10], ARGV[11], tonumber(ARGV[12])
 local fresh_epoch, publish = ARGV[13], ARGV[14]
 
+local found_epoch, found_seq = read_head(head)
+if has_lost(found_epoch, found_seq, ARGV[15], tonumber(ARGV[16])) then
+  return {'lost', found_epoch or '', integer(found_seq)}
+end
 local epoch = epoch_of(head, fresh_epoch)
 if known_number > 0 and known_epoch == epoch then
   local closed = tonumber(redis.call('HGET', head, 'closed') or 0)
@@ -42,7 +48,7 @@ total = others + granted
 if total == 0 then
   redis.call('DEL', lease, session)
   redis.call('ZREM', index, flow)
-  redis.call('PEXPIRE', head, retention)
+  keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
   local seq = redis.call('HGET', head, 'seq') or '0'
   return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0}
 end
@@ -61,7 +67,7 @@ elseif own > 0 then
 end
 -- Should every node die at once, nobody is left to end the session: its keys end themselves.
 redis.call('PEXPIRE', session, 2 * node_ttl)
-redis.call('PEXPIRE', head, retention)
+keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
 
 local token = '0'
 if granted > 0 then

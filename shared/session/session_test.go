@@ -295,7 +295,7 @@ func TestChange_givesSeqsWithoutGaps_inOneOrderForAll(t *testing.T) {
 			f := session.NewStore(l, fmt.Sprint("n", n), patient).Flow("f")
 			wg.Go(func() {
 				for i := range each {
-					if _, err := f.ChangeOne(context.Background(), flows.Change{ClientID: fmt.Sprint("c", n), Changes: fmt.Appendf(nil, `{"n":%d}`, i)}); err != nil {
+					if _, err := f.ChangeOne(context.Background(), flows.Change{ClientID: fmt.Sprint("c", n), Changes: fmt.Appendf(nil, `{"n":%d}`, i)}, session.Guard{}); err != nil {
 						t.Errorf("change: %v", err)
 					}
 				}
@@ -332,9 +332,9 @@ func TestChange_takesAFreeLease_forACountedNode(t *testing.T) {
 		change := func() session.Changed {
 			var body session.Body
 			body.Start("a", 1)
-			body.Add(7, "me", []byte(`{"a":1}`))
+			body.Add(7, session.Change{ClientID: "me", Changes: `{"a":1}`})
 			out := make(chan session.Changed, 1)
-			f.Change(body, func(c session.Changed, err error) {
+			f.Change(&body, session.Guard{}, func(c session.Changed, err error) {
 				if err != nil {
 					t.Errorf("change: %v", err)
 				}

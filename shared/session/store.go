@@ -27,6 +27,21 @@ var registerLua string
 //go:embed change.lua
 var changeLua string
 
+//go:embed head.lua
+var headLua string
+
+//go:embed read.lua
+var readLua string
+
+//go:embed fold.lua
+var foldLua string
+
+//go:embed restore.lua
+var restoreLua string
+
+//go:embed delete.lua
+var deleteLua string
+
 //go:embed renew.lua
 var renewLua string
 
@@ -43,8 +58,12 @@ var statusLua string
 var handbackLua string
 
 var (
-	registerScript = lanes.NewScript("register", countLua, registerLua)
-	changeScript   = lanes.NewScript("change", countLua, changeLua)
+	registerScript = lanes.NewScript("register", countLua, headLua, registerLua)
+	changeScript   = lanes.NewScript("change", countLua, headLua, changeLua)
+	readScript     = lanes.NewScript("read", countLua, headLua, readLua)
+	foldScript     = lanes.NewScript("fold", countLua, headLua, foldLua)
+	restoreScript  = lanes.NewScript("restore", countLua, headLua, restoreLua)
+	deleteScript   = lanes.NewScript("delete", countLua, headLua, endLua, deleteLua)
 	renewScript    = lanes.NewScript("renew", countLua, renewLua)
 	closeScript    = lanes.NewScript("close", countLua, endLua, closeLua)
 	expireScript   = lanes.NewScript("expire", countLua, endLua, expireLua)
@@ -106,16 +125,19 @@ type Flow struct {
 	id    flows.ID
 	keys  lanes.Keys
 
-	registerKeys, changeKeys []string
+	argID any // boxed once
+
+	registerKeys, changeKeys, readKeys []string
 }
 
 // Flow gives the place of a flow.
 func (s *Store) Flow(id flows.ID) *Flow {
 	k := s.lanes.Keys(id)
 	return &Flow{
-		store: s, id: id, keys: k,
-		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel},
-		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Channel},
+		store: s, id: id, keys: k, argID: string(id),
+		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered},
+		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel},
+		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}
 }
 
@@ -246,6 +268,15 @@ func (r *reader) text() string {
 		r.bad = true
 	}
 	return v
+}
+
+// lost reads the rest of a "lost" reply.
+func (r *reader) lost(script string) error {
+	e := &LostError{Epoch: r.text(), Seq: uint64(r.integer())}
+	if err := r.failed(script); err != nil {
+		return err
+	}
+	return e
 }
 
 func (r *reader) failed(script string) error {

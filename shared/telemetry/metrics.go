@@ -25,6 +25,8 @@ type Metrics struct {
 	QueueOverflows prometheus.Counter // clients closed because they did not follow
 	SlowWrites     prometheus.Counter // writes that found a client's kernel buffer full
 	Gaps           prometheus.Counter // seqs that did not come over pub/sub
+	Folds          prometheus.Counter // snapshots written
+	Restores       prometheus.Counter // documents put back that Redis had lost
 
 	RedisLatency         *prometheus.HistogramVec // seconds, by script
 	RedisErrors          *prometheus.CounterVec   // by script
@@ -58,6 +60,9 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		QueueOverflows: r.counter("queue_overflows_total", "Clients that were closed because they did not follow."),
 		SlowWrites:     r.counter("slow_writes_total", "Writes that found a client's kernel buffer full."),
 		Gaps:           r.counter("gaps_total", "Times that a change did not come over pub/sub in its order."),
+
+		Folds:    r.counter("folds_total", "Snapshots of documents that this edge wrote."),
+		Restores: r.counter("restores_total", "Documents that this edge put back because Redis had lost them."),
 
 		RedisLatency: r.histogram("redis_script_seconds", "Time from asking for a script run to its answer, by script.", "script",
 			[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),

@@ -34,6 +34,10 @@ func (e encoding) appendMessage(dst []byte, event flows.Event) []byte {
 		name, payload = "client_left", appendCount(payload, event)
 	case flows.EventDeleted:
 		name, payload = "flow_deleted", appendDeleted(payload, event)
+	case flows.EventSync:
+		name, payload = "flow_sync", appendSync(payload, event)
+	case flows.EventCatchup:
+		name, payload = "flow_catchup", appendCatchup(payload, event)
 	}
 	dst = e.version.AppendMessage(dst, phoenix.Null, phoenix.Null, []byte(e.topic), name, payload)
 	if cap(payload) <= 64<<10 {
@@ -74,4 +78,32 @@ func appendDeleted(dst []byte, e flows.Event) []byte {
 	dst = append(dst, `,"timestamp":`...)
 	dst = strconv.AppendInt(dst, e.Timestamp, 10)
 	return append(dst, '}')
+}
+
+func appendSync(dst []byte, e flows.Event) []byte {
+	dst = appendPosition(append(dst, '{'), e)
+	dst = append(dst, `,"document":`...)
+	dst = append(dst, e.Changes...)
+	return append(dst, '}')
+}
+
+func appendCatchup(dst []byte, e flows.Event) []byte {
+	dst = appendPosition(append(dst, '{'), e)
+	dst = append(dst, `,"from_seq":`...)
+	dst = strconv.AppendUint(dst, e.FromSeq, 10)
+	dst = append(dst, `,"patches":[`...)
+	for i, p := range e.Patches {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, p...)
+	}
+	return append(dst, `]}`...)
+}
+
+func appendPosition(dst []byte, e flows.Event) []byte {
+	dst = append(dst, `"epoch":`...)
+	dst = phoenix.AppendQuote(dst, e.Epoch)
+	dst = append(dst, `,"seq":`...)
+	return strconv.AppendUint(dst, e.Seq, 10)
 }

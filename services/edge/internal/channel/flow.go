@@ -2,6 +2,7 @@ package channel
 
 import (
 	"errors"
+	"strconv"
 
 	"golang.org/x/time/rate"
 
@@ -36,20 +37,44 @@ func (c *flowChannel) Join(payload []byte) {
 func joinOptions(payload []byte) (opts flows.JoinOptions, err error) {
 	if id, ok := phoenix.Field(payload, "client_id"); ok && !phoenix.IsNull(id) {
 		if opts.ClientID, ok = phoenix.StringValue(id); !ok || opts.ClientID == "" {
-			return opts, flows.ErrInvalidParams.Because(errors.New("client_id must be a string that is not empty"))
+			return opts, invalid("client_id must be a string that is not empty")
 		}
 	}
-	if echo, ok := phoenix.Field(payload, "echo"); ok {
-		switch string(echo) {
-		case "true", "null":
-		case "false":
-			opts.NoEcho = true
-		default:
-			return opts, flows.ErrInvalidParams.Because(errors.New("echo must be true or false"))
+	echo, err := boolParam(payload, "echo", true)
+	if err != nil {
+		return opts, err
+	}
+	opts.NoEcho = !echo
+	if opts.Sync, err = boolParam(payload, "sync", false); err != nil {
+		return opts, err
+	}
+	if resume, ok := phoenix.Field(payload, "resume"); ok && !phoenix.IsNull(resume) {
+		epoch, okEpoch := phoenix.Field(resume, "epoch")
+		seq, okSeq := phoenix.Field(resume, "seq")
+		if okEpoch && okSeq {
+			opts.Resume.Epoch, okEpoch = phoenix.StringValue(epoch)
+			opts.Resume.Seq, err = strconv.ParseUint(string(seq), 10, 64)
+		}
+		if !okEpoch || !okSeq || err != nil || opts.Resume.Epoch == "" {
+			return opts, invalid("resume must be {epoch, seq}, as an answer or an update told them")
 		}
 	}
 	return opts, nil
 }
+
+func boolParam(payload []byte, name string, byDefault bool) (bool, error) {
+	switch value, _ := phoenix.Field(payload, name); string(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "", "null":
+		return byDefault, nil
+	}
+	return false, invalid(name + " must be true or false")
+}
+
+func invalid(what string) error { return flows.ErrInvalidParams.Because(errors.New(what)) }
 
 // Handle implements socket.Channel.
 func (c *flowChannel) Handle(m *phoenix.Message) {
@@ -77,6 +102,10 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		c.limiter = rate.NewLimiter(c.router.Rate, c.router.Burst)
 	}
 	err := c.router.Flows.CheckChange(changes)
+	var id uint64
+	if err == nil {
+		id, err = changeID(m.Payload)
+	}
 	if err == nil && !c.limiter.Allow() {
 		err = flows.ErrRateLimited
 	}
@@ -84,7 +113,20 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		c.refuse(m.Ref, err)
 		return
 	}
-	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref})
+	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id})
+}
+
+// changeID reads the id that the client gave its change; 0: none. JavaScript's numbers are exact up to 2^53.
+func changeID(payload []byte) (id uint64, err error) {
+	raw, ok := phoenix.Field(payload, "change_id")
+	if !ok || phoenix.IsNull(raw) {
+		return 0, nil
+	}
+	id, err = strconv.ParseUint(string(raw), 10, 53)
+	if err != nil || id == 0 {
+		return 0, invalid("change_id must be a whole number from 1 to 2^53")
+	}
+	return id, nil
 }
 
 func (c *flowChannel) refuse(ref []byte, err error) {

@@ -26,7 +26,11 @@ func refusal(e *flows.Error) []byte {
 
 // joined is the response of a join.
 func joined(j flows.Joined) []byte {
-	b := append(make([]byte, 0, 192), `{"client_id":`...)
+	size := 256 + len(j.Document)
+	for i := range j.Missed {
+		size += 64 + len(j.Missed[i].Changes)
+	}
+	b := append(make([]byte, 0, size), `{"client_id":`...)
 	b = phoenix.AppendQuote(b, j.ClientID)
 	b = append(b, `,"client_count":`...)
 	b = strconv.AppendInt(b, int64(j.ClientCount), 10)
@@ -36,7 +40,29 @@ func joined(j flows.Joined) []byte {
 	b = strconv.AppendUint(b, j.Seq, 10)
 	b = append(b, `,"session":{"started_at":`...)
 	b = strconv.AppendInt(b, j.StartedAt.Unix(), 10)
-	return append(b, `}}`...)
+	b = append(b, '}')
+	switch {
+	case j.Resumed:
+		b = append(b, `,"changes":[`...)
+		for i := range j.Missed {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"seq":`...)
+			b = strconv.AppendUint(b, j.Missed[i].Seq, 10)
+			b = append(b, `,"changes":`...)
+			b = append(b, j.Missed[i].Changes...)
+			b = append(b, '}')
+		}
+		b = append(b, ']')
+	case j.Document != nil:
+		b = append(b, `,"snapshot":{"seq":`...)
+		b = strconv.AppendUint(b, j.Seq, 10)
+		b = append(b, `,"document":`...)
+		b = append(b, j.Document...)
+		b = append(b, '}')
+	}
+	return append(b, '}')
 }
 
 // broadcasted is the response of a change.

@@ -41,14 +41,15 @@ func BenchmarkFanout_1000Clients(b *testing.B) {
 	defer func() { _ = l.Close() }()
 	h := NewHub(Options{
 		Store: session.NewStore(l, "bench", session.DefaultOptions), Metrics: telemetry.NewMetrics(prometheus.NewRegistry()),
-		Log: slog.New(slog.DiscardHandler), Supervise: func(string, Service) {}, Hold: func(*session.Lease) func() { return func() {} },
+		Log: slog.New(slog.DiscardHandler), Supervise: func(string, Service) {}, Hold: func(*session.Lease, Folder) func() { return func() {} },
 	})
 	f := newFlow(h, "f")
 	const clients = 1000
 	for range clients {
 		f.members.add(&member{Member: &sink{}, flow: f})
 	}
-	changes := []byte(`{"nodes":{"node-1734":{"position":{"x":1042.5,"y":-310.25},"data":{"label":"Classify the ticket"}}}}`)
+	f.history.start(session.Position{Epoch: "EPOCH"})
+	changes := `{"nodes":{"node-1734":{"position":{"x":1042.5,"y":-310.25},"data":{"label":"Classify the ticket"}}}}`
 	payloads := make([]string, 1024)
 	seq := uint64(0)
 	b.ReportAllocs()
@@ -58,8 +59,8 @@ func BenchmarkFanout_1000Clients(b *testing.B) {
 			for i := range payloads {
 				var body session.Body
 				body.Start("another.node", seq)
-				body.Add(1, "IOFJBSXZ6DYZ3EIL", changes)
-				payloads[i] = fmt.Sprintf("u EPOCH %d 1700000000123 %s", seq+uint64(i)+1, body.Bytes())
+				body.Add(1, session.Change{ClientID: "IOFJBSXZ6DYZ3EIL", Changes: changes})
+				payloads[i] = fmt.Sprintf("u EPOCH %d 1700000000123 4711 %s", seq+uint64(i)+1, body.Bytes())
 			}
 			b.StartTimer()
 		}

@@ -22,6 +22,8 @@ func (f *Flow) Message(payload string) {
 			f.countMessage(m.Count)
 		case m.End != nil:
 			f.endMessage(m.End)
+		case m.Restored != "" && f.history.known() && m.Restored != f.history.Epoch:
+			f.repair()
 		case m.Vacant:
 			if f.token == 0 && f.members.count > 0 {
 				f.registering.wanted = true
@@ -31,8 +33,8 @@ func (f *Flow) Message(payload string) {
 	})
 }
 
-// Resubscribed implements lanes.Handler: the count may have changed unheard, and Redis may have
-// forgotten this edge.
+// Resubscribed implements lanes.Handler: counts and changes may have come unheard, and Redis may have
+// forgotten this edge. The registration's answer tells.
 func (f *Flow) Resubscribed() {
 	f.guard(func() {
 		if f.members.count > 0 {
@@ -42,33 +44,47 @@ func (f *Flow) Resubscribed() {
 	})
 }
 
-// update delivers a run of changes.
+// update takes a run of changes that was published, whether or not it is the next one.
 func (f *Flow) update(u *session.Update) {
 	if u.Node == f.hub.node && u.Run == f.outbox.number {
-		f.answer(u.Epoch, u.First, nil) // the senders' replies come before their updates
+		f.answerRun(u) // the senders' replies come before their updates
 	}
-	if u.Epoch != f.epoch {
-		f.newEpoch(u.Epoch)
-	} else if u.First > f.seq+1 {
+	h := &f.history
+	switch {
+	case !h.known():
+		h.hold(u)
+	case u.Epoch != h.Epoch:
+		h.hold(u)
+		f.repair()
+	case u.Last() <= h.Seq:
+		if u.At.After(h.at) { // these seqs were given once before: Redis lost its newest changes
+			f.repair()
+		}
+	case u.First > h.Seq+1:
 		f.hub.Metrics.Gaps.Inc()
+		h.hold(u)
+		f.repair()
+	default:
+		f.deliver(u)
+		if len(h.ahead) > 0 && h.ahead[0].Epoch == h.Epoch && h.ahead[0].First <= h.Seq+1 {
+			for _, held := range h.release() {
+				f.update(held)
+			}
+		}
 	}
-	newest := u.First + uint64(len(u.Changes)) - 1
-	if u.Epoch == f.epoch && newest <= f.seq {
-		return // it came twice
-	}
-	f.capture(u)
-	known := f.seq
-	f.seq = newest
-	whole := u.First > known
+}
+
+// deliver gives the members an update that follows on the newest.
+func (f *Flow) deliver(u *session.Update) {
+	known := f.history.Seq
+	f.history.take(u)
+	f.settle()
 	deliveries, delivered := 0, 0
 	for _, g := range f.members.groups {
-		var frames []byte
-		if whole {
-			frames = f.frames(g.encoding, u, newest-uint64(len(u.Changes)))
-		}
+		frames := f.frames(g.encoding, u, known)
 		for _, m := range g.members {
-			if !whole || m.from >= u.First || (m.noEcho && u.Node == f.hub.node) {
-				f.deliverTo(m, u, true)
+			if m.noEcho && u.Node == f.hub.node {
+				f.deliverWithoutEcho(m, u, known)
 				continue
 			}
 			m.Deliver(frames)
@@ -78,15 +94,8 @@ func (f *Flow) update(u *session.Update) {
 	}
 	f.hub.Metrics.Deliveries.Add(float64(deliveries))
 	f.hub.Metrics.DeliveredBytes.Add(float64(delivered))
-}
-
-// newEpoch: Redis counts anew, and everybody's counting is over.
-func (f *Flow) newEpoch(epoch string) {
-	f.epoch, f.seq = epoch, 0
-	for _, g := range f.members.groups {
-		for _, m := range g.members {
-			m.from = 0
-		}
+	if len(f.catching) > 0 {
+		f.letCatching()
 	}
 }
 
@@ -116,36 +125,17 @@ func (f *Flow) event(u *session.Update, i int) flows.Event {
 	}
 }
 
-// deliverTo gives one member what it is to have of a run: nothing that it had when it joined and, if it
-// wants no echo, nothing of its own. echoes says that the member may have sent some of the run.
-func (f *Flow) deliverTo(m *member, u *session.Update, echoes bool) {
+// deliverWithoutEcho leaves a member's own changes out.
+func (f *Flow) deliverWithoutEcho(m *member, u *session.Update, known uint64) {
 	var frames []byte
-	own := echoes && m.noEcho && u.Node == f.hub.node
 	for i := range u.Changes {
-		if u.First+uint64(i) <= m.from || (own && u.Changes[i].Member == m.num) {
-			continue
+		if u.First+uint64(i) > known && u.Changes[i].Member != m.num {
+			frames = m.group.encoding.AppendFrame(frames, f.event(u, i))
 		}
-		frames = m.group.encoding.AppendFrame(frames, f.event(u, i))
 	}
 	if len(frames) > 0 {
 		m.Deliver(frames)
 	}
-}
-
-// capture keeps a run for those who are joining now.
-func (f *Flow) capture(u *session.Update) {
-	r := &f.registering
-	if !r.underWay || len(r.batch) == 0 || r.overflow {
-		return
-	}
-	for i := range u.Changes {
-		r.bytes += len(u.Changes[i].Changes)
-	}
-	if r.bytes > maxCaptured {
-		r.overflow, r.captured = true, nil
-		return
-	}
-	r.captured = append(r.captured, *u)
 }
 
 // endMessage: somebody, or the leaseholder, ended a session on purpose.
@@ -171,6 +161,13 @@ func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()})
 	}
 	f.end(why)
+	for _, c := range f.catching { // they are for the session to come
+		if c.member.state == memberWaiting {
+			f.joining = append(f.joining, c.member)
+			f.registering.wanted = true
+		}
+	}
+	f.catching, f.following = nil, 0
 	f.outbox.space.Broadcast()
 	if f.done() {
 		f.kick()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -22,18 +23,18 @@ type Flow struct {
 
 	mu sync.Mutex
 	// What this edge has.
-	members roster
-	nextNum uint64
-	left    int       // members that left since the last registration
-	joining []*member // waiting for a registration
-	retired bool
-	stopped bool  // the edge shuts down
-	failure error // of this flow's code; the service ends with it and starts anew
+	members   roster
+	nextNum   uint64
+	left      int       // members that left since the last registration
+	joining   []*member // waiting for a registration
+	catching  []catching
+	following int // members, and who will be, that understand flow_sync
+	retired   bool
+	stopped   bool  // the edge shuts down
+	failure   error // of this flow's code; the service ends with it and starts anew
 
 	// What Redis said.
-	live         bool // the subscription is confirmed
-	epoch        string
-	seq          uint64 // newest delivered; meaningless while epoch is empty
+	live         bool   // the subscription is confirmed
 	sessionEpoch string // of the session that this edge is counted in
 	number       int64  // of that session; 0: none
 	endedEpoch   string // the newest session that was ended on purpose
@@ -44,15 +45,21 @@ type Flow struct {
 	token        int64         // of the lease, where this edge has it
 	release      func()        // ends the lease's duties
 
+	history     history
+	content     content
 	registering registration
+	repairing   repair
+	folding     foldings
 	outbox      outbox
 	notice      notice
+	rested      uint64    // the seq at which nothing was going on
 	armed       time.Time // when the service's goroutine looks again by itself
 }
 
 func newFlow(h *Hub, id flows.ID) *Flow {
 	f := &Flow{hub: h, id: id, store: h.Store.Flow(id), wake: make(chan struct{}, 1)}
 	f.outbox.space.L = &f.mu
+	f.outbox.number = rand.Uint64() >> 1 // runs of a Flow before this one are not taken for its own
 	return f
 }
 
@@ -124,12 +131,22 @@ func (f *Flow) look() (next time.Duration, err error) {
 		now := time.Now()
 		if !f.registering.due.IsZero() && !now.Before(f.registering.due) {
 			f.registering.wanted, f.registering.due = true, time.Time{}
+			if f.rested == f.history.Seq {
+				f.rest()
+			}
+			f.rested = f.history.Seq
+		}
+		if !f.repairing.due.IsZero() && !now.Before(f.repairing.due) {
+			f.repairing.due = time.Time{}
 		}
 		f.register()
+		f.read()
 		f.tellNotice(now)
 		f.armed = f.registering.due
-		if !f.notice.due.IsZero() && (f.armed.IsZero() || f.notice.due.Before(f.armed)) {
-			f.armed = f.notice.due
+		for _, due := range []time.Time{f.notice.due, f.repairing.due} {
+			if !due.IsZero() && (f.armed.IsZero() || due.Before(f.armed)) {
+				f.armed = due
+			}
 		}
 		if !f.armed.IsZero() {
 			next = max(time.Until(f.armed), time.Microsecond)
@@ -159,7 +176,7 @@ func (f *Flow) kick() {
 
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
-	return f.members.count == 0 && len(f.joining) == 0 && !f.registering.wanted && !f.registering.underWay &&
+	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
 		f.outbox.empty() && f.failure == nil
 }
 
@@ -178,6 +195,7 @@ func (f *Flow) retire() bool {
 // stop lets go of everything when the edge shuts down.
 func (f *Flow) stop() {
 	f.guard(func() {
+		f.refuseCatching(flows.ErrUnavailable.Because(context.Canceled))
 		f.refuse(f.takeJoining(), flows.ErrUnavailable.Because(context.Canceled))
 		f.end(flows.EndFailed)
 		f.dropLease()
@@ -205,11 +223,17 @@ func (f *Flow) fail(err error) {
 	defer f.mu.Unlock()
 	f.failure = err
 	f.registering = registration{run: f.registering.run + 1, wanted: true}
+	f.repairing = repair{run: f.repairing.run + 1}
 	f.outbox.fail()
+	f.history, f.content = history{}, content{} // they come from Redis, which has it all
 	f.notice = notice{}
 	f.dropLease()
 	waiting, in := f.takeJoining(), f.members.clear()
-	f.left += len(in)
+	f.left += len(in) + len(f.catching)
+	for _, c := range f.catching {
+		waiting = append(waiting, c.member)
+	}
+	f.catching, f.following = nil, 0
 	for _, m := range waiting {
 		m.state = memberOut
 		harmless(func() { m.Refused(flows.ErrUnavailable.Because(err)) })
@@ -247,7 +271,10 @@ func (f *Flow) holdLease(token int64) {
 		return
 	}
 	f.dropLease()
-	f.token, f.release = token, f.hub.Hold(f.store.Lease(token))
+	f.token, f.release = token, f.hub.Hold(f.store.Lease(token), f)
 	f.hub.Metrics.SessionsHeld.Inc()
 	f.hub.Metrics.LeaseGains.Inc()
+	if f.content.doc == nil {
+		f.repair()
+	}
 }

@@ -57,10 +57,10 @@ func startNode(t testing.TB, url, name string, o session.Options) *node {
 	store := session.NewStore(l, name, o)
 	metrics := telemetry.NewMetrics(prometheus.NewRegistry())
 	n.Hub = fanout.NewHub(fanout.Options{
-		Store: store, Supervise: supervise, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
-		Hold: func(lease *session.Lease) func() {
+		Store: store, Supervise: supervise, MaxDocument: 8 << 20, LogChanges: 10_000, LogAge: time.Hour, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
+		Hold: func(lease *session.Lease, flow fanout.Folder) func() {
 			released := make(chan struct{})
-			supervise("", &leaseholder.Holder{Lease: lease, Options: o, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Released: released})
+			supervise("", &leaseholder.Holder{Lease: lease, Folder: flow, Options: o, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Released: released})
 			return func() { close(released) }
 		},
 	})
@@ -102,6 +102,8 @@ func (plain) AppendFrame(dst []byte, e flows.Event) []byte {
 		return fmt.Appendf(dst, "client_left %d\n", e.ClientCount)
 	case flows.EventDeleted:
 		return fmt.Appendf(dst, "deleted\n")
+	case flows.EventSync:
+		return fmt.Appendf(dst, "sync %d %s\n", e.Seq, e.Changes)
 	}
 	panic("no such event")
 }

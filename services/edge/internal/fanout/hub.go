@@ -29,7 +29,7 @@ type Options struct {
 	// Supervise starts a flow's service under the sessions' supervisor.
 	Supervise func(name string, s Service)
 	// Hold starts the duties of a lease that this edge was given; release ends them.
-	Hold func(*session.Lease) (release func())
+	Hold func(lease *session.Lease, flow Folder) (release func())
 	// Flush has written what members were told: it is called when nothing more is told for now.
 	Flush   func()
 	Metrics *telemetry.Metrics
@@ -38,6 +38,11 @@ type Options struct {
 	// NoticeWindow is how long joins and leaves gather before the newest count is told again; the
 	// first is told at once.
 	NoticeWindow time.Duration
+	// MaxDocument bounds a flow's document in bytes; 0: no bound.
+	MaxDocument int
+	// LogChanges and LogAge bound what the log keeps of what the snapshot holds already.
+	LogChanges int
+	LogAge     time.Duration
 	// MaxUnanswered bounds the bytes of a flow's changes on this edge that Redis has not answered;
 	// past it the senders wait.
 	MaxUnanswered int
@@ -91,7 +96,7 @@ func (h *Hub) shard(id flows.ID) *shard {
 
 // Join implements flows.Sessions.
 func (h *Hub) Join(id flows.ID, opts flows.JoinOptions, m flows.Member) flows.Membership {
-	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho}
+	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), resume: opts.Resume}
 	for {
 		if f := h.open(id); f.join(mem) {
 			return mem
@@ -139,16 +144,6 @@ func (h *Hub) Empty() bool {
 		}
 	}
 	return true
-}
-
-// Change implements flows.Sessions.
-func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
-	receipt, err := h.Store.Flow(id).ChangeOne(ctx, c)
-	if err != nil {
-		return receipt, flows.ErrUnavailable.Because(err)
-	}
-	h.Metrics.Changes.Inc()
-	return receipt, nil
 }
 
 // Status implements flows.Sessions.

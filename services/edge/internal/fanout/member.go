@@ -12,11 +12,13 @@ type member struct {
 	flow     *Flow
 	clientID string
 	noEcho   bool
+	follows  bool           // it understands flow_sync and flow_catchup
+	resume   flows.Position // where it wants to go on
 
 	// Guarded by flow.mu.
 	state memberState
 	num   uint64 // the flow's number for it, told with its changes
-	from  uint64 // the seq at which it joined: what is not newer it has
+	owed  bool   // the count, once it is in
 	group *group
 	index int // in group.members
 }
@@ -100,6 +102,25 @@ func (r *roster) clear() []*member {
 	}
 	*r = roster{}
 	return all
+}
+
+// sync tells all members that the document is another one: those who do not understand that get it as
+// an update.
+func (r *roster) sync(e flows.Event) {
+	for _, g := range r.groups {
+		var frames [2][]byte
+		for _, m := range g.members {
+			kind, i := flows.EventUpdate, 0
+			if m.follows {
+				kind, i = flows.EventSync, 1
+			}
+			if frames[i] == nil {
+				e.Kind = kind
+				frames[i] = g.encoding.AppendFrame(nil, e)
+			}
+			m.Deliver(frames[i])
+		}
+	}
 }
 
 // broadcast tells all members of an event and says how many they are and how many bytes each got.

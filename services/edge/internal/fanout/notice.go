@@ -29,6 +29,10 @@ func (f *Flow) counted(got session.Registered, fresh []*member) {
 		f.tellNotice(time.Now())
 	case len(fresh) > 0 && !f.notice.joined: // the message was faster: the others have heard it
 		for _, m := range fresh {
+			if m.group == nil { // its answer waits for the document
+				m.owed = true
+				continue
+			}
 			m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
 		}
 	}

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"errors"
 	"sync"
 
 	"helix/shared/flows"
@@ -12,26 +13,37 @@ import (
 // trip per run, not per change.
 type outbox struct {
 	waiting []change
-	run     []change // under way; nil: answered or none
+	run     []change // under way
+	open    int      // of them, those that are not answered yet
 	number  uint64   // of the run
 	sending bool
+	held    bool // Redis lost changes: nothing is sent until they are put back
 	stopped bool
 	bytes   int // of waiting and run
 	space   sync.Cond
 	body    session.Body
+
+	// narrow: the document may be near its limit; changes go one by one, and are tried before.
+	narrow  bool
+	refusal int  // times that Redis refused the run for its size
+	fits    bool // the run was tried: at fitsAt it fits
+	fitsAt  uint64
 }
 
 // change is one member's change; data holds the patch and, behind it, the tag.
 type change struct {
-	member *member
-	data   []byte
-	patch  int
+	member   *member // nil once it is answered
+	data     []byte
+	patch    int
+	id       uint64
+	num      uint64 // the member's
+	clientID string
 }
 
-func (c change) changes() []byte { return c.data[:c.patch] }
-func (c change) tag() []byte     { return c.data[c.patch:] }
+func (c *change) changes() []byte { return c.data[:c.patch] }
+func (c *change) tag() []byte     { return c.data[c.patch:] }
 
-func (o *outbox) empty() bool { return len(o.waiting) == 0 && !o.sending }
+func (o *outbox) empty() bool { return len(o.waiting) == 0 && !o.sending && o.open == 0 }
 
 // change takes a member's change. It waits while the flow has too many unanswered ones.
 func (f *Flow) change(m *member, c flows.Change) {
@@ -45,7 +57,7 @@ func (f *Flow) change(m *member, c flows.Change) {
 		if m.state != memberIn || o.stopped {
 			return // it was told that it is out
 		}
-		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes)})
+		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes), id: c.ID, num: m.num, clientID: m.clientID})
 		o.bytes += len(data)
 		if !o.sending {
 			f.send()
@@ -56,26 +68,58 @@ func (f *Flow) change(m *member, c flows.Change) {
 // send starts the next run. The caller holds the lock.
 func (f *Flow) send() {
 	o := &f.outbox
-	o.sending = len(o.waiting) > 0
-	if !o.sending {
-		return
+	for !o.held && o.open == 0 { // a run that Redis did not carry out goes first, when it may
+		o.sending = len(o.waiting) > 0
+		if !o.sending {
+			return
+		}
+		f.nextRun()
+		if !o.narrow || f.tryRun() {
+			f.sendRun()
+			return
+		}
+	}
+}
+
+// nextRun makes a run of what waits.
+func (f *Flow) nextRun() {
+	o := &f.outbox
+	most := session.MaxRun
+	if o.narrow {
+		most = 1
 	}
 	o.number++
 	o.body.Start(f.hub.node, o.number)
 	n := 0
-	for n < len(o.waiting) && n < session.MaxRun && o.body.Size() < session.MaxRunBytes {
-		c := o.waiting[n]
-		o.body.Add(c.member.num, c.member.clientID, c.changes())
+	for n < len(o.waiting) && n < most && o.body.Size() < session.MaxRunBytes {
+		c := &o.waiting[n]
+		o.body.Add(c.num, session.Change{ClientID: c.clientID, ID: c.id, Changes: string(c.changes())})
 		n++
 	}
 	o.run = append(o.run[:0], o.waiting[:n]...)
+	o.open, o.refusal, o.fits = n, 0, false
 	left := copy(o.waiting, o.waiting[n:])
 	clear(o.waiting[left:])
 	o.waiting = o.waiting[:left]
+}
+
+// sendRun sends the run that is ready.
+func (f *Flow) sendRun() {
+	o := &f.outbox
+	o.sending = true
 	number := o.number
-	f.store.Change(o.body, func(got session.Changed, err error) {
+	guard := session.Guard{Held: f.heldAt(), Limit: f.hub.MaxDocument, Fits: o.fits, FitsAt: o.fitsAt}
+	f.store.Change(&o.body, guard, func(got session.Changed, err error) {
 		f.guard(func() { f.sent(number, got, err) })
 	})
+}
+
+// heldAt is where this edge holds the document, if it does.
+func (f *Flow) heldAt() session.Position {
+	if f.content.doc == nil {
+		return session.Position{}
+	}
+	return f.history.Position
 }
 
 // sent takes Redis's answer to a run.
@@ -84,16 +128,25 @@ func (f *Flow) sent(number uint64, got session.Changed, err error) {
 	if number != o.number || f.stopped {
 		return
 	}
-	f.answer(got.Epoch, got.First, unavailable(err))
+	var lost *session.LostError
+	switch {
+	case errors.As(err, &lost):
+		o.held = true // sent again when that is settled
+		o.sending = false
+		f.repair()
+		return
+	case errors.Is(err, session.ErrFull):
+		o.sending = false
+		f.full()
+		return
+	case err != nil:
+		f.answerAll(unavailable(err))
+	default:
+		f.answered(got)
+	}
+	o.sending = false
 	if o.body.Size() > session.MaxRunBytes/4 {
 		o.body = session.Body{} // a large one is not kept for flows that are mostly still
-	}
-	if err == nil {
-		f.holdLease(got.Token)
-		if !got.Counted && f.members.count > 0 {
-			f.registering.wanted = true // Redis forgot us
-			f.register()
-		}
 	}
 	f.send()
 	if f.done() {
@@ -101,31 +154,117 @@ func (f *Flow) sent(number uint64, got session.Changed, err error) {
 	}
 }
 
-// answer tells the members of the run under way what became of their changes: once, when Redis's
-// answer comes or when the run itself comes back on the channel, whichever is first.
-func (f *Flow) answer(epoch string, first uint64, err error) {
+// answered tells the members of the run what Redis made of it.
+func (f *Flow) answered(got session.Changed) {
 	o := &f.outbox
-	if len(o.run) == 0 {
+	f.holdLease(got.Token)
+	if !got.Counted && f.members.count > 0 {
+		f.registering.wanted = true // Redis forgot us
+		f.register()
+	}
+	repeats, next := got.Repeats, got.First
+	fresh := len(o.run) - len(got.Repeats)
+	for i := range o.run {
+		receipt := flows.Receipt{Seq: next, Epoch: got.Epoch}
+		if len(repeats) > 0 && repeats[0].Index == i {
+			// Of a repeat that is forgotten is only known that it counted before the newest.
+			if receipt.Seq = repeats[0].Seq; receipt.Seq == 0 {
+				receipt.Seq = got.First - 1
+			}
+			repeats = repeats[1:]
+		} else {
+			next++
+		}
+		f.answer(&o.run[i], receipt, nil)
+	}
+	if fresh > 0 && len(got.Repeats) == 0 && got.Epoch == f.history.Epoch && got.First == f.history.Seq+1 {
+		// Redis has it: so it is delivered, and held here, though its message may come late or never.
+		f.deliver(o.update(f.hub.node, got))
+	}
+	f.runDone()
+}
+
+// update is the run as it was published.
+func (o *outbox) update(node string, got session.Changed) *session.Update {
+	u := &session.Update{Epoch: got.Epoch, First: got.First, At: got.At, Bytes: got.Bytes, Node: node, Run: o.number, Changes: make([]session.Change, len(o.run))}
+	for i := range o.run {
+		c := &o.run[i]
+		u.Changes[i] = session.Change{Member: c.num, ID: c.id, ClientID: c.clientID, Changes: string(c.changes())}
+	}
+	return u
+}
+
+// answerRun tells the members of the run under way that it was published: its answer may come later.
+// What is not in it was a repeat, of which the answer tells.
+func (f *Flow) answerRun(u *session.Update) {
+	o := &f.outbox
+	i := 0
+	for k := range u.Changes {
+		c := &u.Changes[k]
+		for i < len(o.run) && (o.run[i].num != c.Member || o.run[i].id != c.ID) {
+			i++
+		}
+		if i == len(o.run) {
+			return
+		}
+		f.answer(&o.run[i], flows.Receipt{Seq: u.First + uint64(k), Epoch: u.Epoch}, nil)
+		i++
+	}
+}
+
+// answerAll tells the members of the run that it failed.
+func (f *Flow) answerAll(err error) {
+	for i := range f.outbox.run {
+		f.answer(&f.outbox.run[i], flows.Receipt{}, err)
+	}
+	f.runDone()
+}
+
+// answer tells a member the outcome of its change, once.
+func (f *Flow) answer(c *change, receipt flows.Receipt, err error) {
+	m := c.member
+	if m == nil {
 		return
 	}
-	for i, c := range o.run {
-		o.bytes -= len(c.data)
-		if c.member.state == memberIn {
-			c.member.Answered(c.tag(), flows.Receipt{Seq: first + uint64(i), Epoch: epoch}, err)
-		}
-	}
+	c.member = nil
+	f.outbox.open--
+	f.outbox.bytes -= len(c.data)
 	if err == nil {
-		f.hub.Metrics.Changes.Add(float64(len(o.run)))
+		f.hub.Metrics.Changes.Inc()
 	}
+	if m.state == memberIn {
+		m.Answered(c.tag(), receipt, err)
+	}
+}
+
+// runDone forgets the run.
+func (f *Flow) runDone() {
+	o := &f.outbox
 	clear(o.run)
 	o.run = o.run[:0]
+	o.open = 0
 	o.space.Broadcast()
 }
+
+// refuseHeld answers what was held until Redis could be read, which it cannot.
+func (o *outbox) refuseHeld(f *Flow, err error) {
+	if !o.held {
+		return
+	}
+	f.answerAll(err)
+	o.run, o.waiting = o.waiting, nil
+	f.answerAll(err)
+	o.held = false
+}
+
+// forget gives up what was known of the run's fit: the document is another one.
+func (o *outbox) forget() { o.fits = false }
 
 // fail forgets everything after a failure of the flow; late answers find another number.
 func (o *outbox) fail() {
 	o.number++
-	o.waiting, o.run, o.bytes, o.sending = nil, nil, 0, false
+	o.waiting, o.run, o.open, o.bytes, o.sending, o.held = nil, nil, 0, 0, false, false
+	o.narrow, o.fits = false, false
 	o.body = session.Body{}
 	o.space.Broadcast()
 }

@@ -22,21 +22,13 @@ type registration struct {
 	failing  time.Time // since when calls fail; zero: they do not
 
 	// Of the call that is under way.
+	seq    uint64 // that this edge was at
 	batch  []*member
 	before int
 	left   int
-
-	// Updates that came since it began, for those it admits. Over the bound, overflow says that they
-	// are not whole.
-	captured []session.Update
-	bytes    int
-	overflow bool
 }
 
-const (
-	maxCaptured   = 4 << 20 // bytes
-	retryRegister = 500 * time.Millisecond
-)
+const retryRegister = 500 * time.Millisecond
 
 // join takes a member in line; false: the flow is retired, and a new one must be asked.
 func (f *Flow) join(m *member) (taken bool) {
@@ -65,6 +57,9 @@ func (f *Flow) leave(m *member) {
 			return
 		case memberIn:
 			f.members.remove(m)
+			if m.follows {
+				f.following--
+			}
 			f.left++
 			f.registering.wanted = true
 			f.emit(telemetry.EventClientLeft, m.clientID, max(f.count-f.left, 0))
@@ -77,18 +72,19 @@ func (f *Flow) leave(m *member) {
 // register starts a call to Redis if one is wanted and none is under way. The caller holds the lock.
 func (f *Flow) register() {
 	r := &f.registering
-	if !r.wanted || r.underWay || !f.live || f.retired || f.stopped {
+	if !r.wanted || r.underWay || f.repairing.writing || f.outbox.held || !f.live || f.retired || f.stopped {
 		return
 	}
 	r.wanted, r.underWay = false, true
 	r.batch, f.joining = still(f.joining), nil
-	r.before, r.left = f.members.count, f.left
+	r.seq = f.history.Seq
+	r.before, r.left = f.members.count+len(f.catching), f.left
 	f.left = 0
 	r.run++
 	run := r.run
 	f.store.Register(session.Registration{
 		Wanted: r.before + len(r.batch), Before: r.before, Joined: len(r.batch), Left: r.left,
-		Epoch: f.sessionEpoch, Number: f.number,
+		Epoch: f.sessionEpoch, Number: f.number, Held: f.heldAt(),
 	}, func(got session.Registered, err error) {
 		f.guard(func() { f.registered(run, got, err) })
 	})
@@ -112,12 +108,19 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 	if run != r.run || f.stopped {
 		return
 	}
-	batch, captured, overflow := r.batch, r.captured, r.overflow
-	r.underWay, r.batch, r.captured, r.bytes, r.overflow = false, nil, nil, 0, false
+	batch := r.batch
+	r.underWay, r.batch = false, nil
 	if err == nil && got.Number > 0 && got.Epoch == f.endedEpoch && got.Number <= f.endedNumber {
 		err = session.ErrEnded // the news of its end was faster than this answer
 	}
+	var lost *session.LostError
 	switch {
+	case errors.As(err, &lost):
+		f.joining = append(batch, f.joining...)
+		f.left += r.left
+		r.wanted = true
+		f.outbox.held = true // until that is settled
+		f.repair()
 	case errors.Is(err, session.ErrEnded):
 		f.sessionEnded(flows.EndDeleted, time.Now())
 		f.joining = append(batch, f.joining...)
@@ -126,8 +129,8 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 		f.notRegistered(batch, err)
 	default:
 		r.failing = time.Time{}
+		f.admit(batch, got)
 		f.holdLease(got.Token)
-		f.admit(batch, captured, overflow, got)
 		f.scheduleRenewal(got.Next)
 	}
 	f.register()
@@ -170,18 +173,12 @@ func (f *Flow) scheduleRenewal(next time.Duration) {
 	f.arm(r.due)
 }
 
-// admit lets in those of the batch who got a place, and catches them up: their first delivery is the
-// one after the seq that Redis answered with.
-func (f *Flow) admit(batch []*member, captured []session.Update, overflow bool, got session.Registered) {
+// admit lets in those of the batch who got a place.
+func (f *Flow) admit(batch []*member, got session.Registered) {
 	if got.Number != f.number || got.Epoch != f.sessionEpoch {
 		f.enter(got)
 	}
-	switch {
-	case f.epoch == "":
-		f.epoch, f.seq = got.Epoch, got.Seq
-	case f.epoch != got.Epoch:
-		f.newEpoch(got.Epoch)
-	}
+	f.locate(got)
 	places := got.Granted - f.registering.before
 	count := got.Total - max(places, 0)
 	var fresh []*member
@@ -197,20 +194,32 @@ func (f *Flow) admit(batch []*member, captured []session.Update, overflow bool, 
 		case places <= 0:
 			m.state = memberOut
 			m.Refused(flows.ErrMaxClients)
-		case overflow:
-			places--
-			f.left++
-			f.registering.wanted = true
-			m.state = memberOut
-			m.Refused(flows.ErrUnavailable.Because(errors.New("more changes came during the join than are kept")))
 		default:
 			places--
 			count++
-			f.let(m, count, captured, got)
+			f.let(m, count, got)
 			fresh = append(fresh, m)
 		}
 	}
 	f.counted(got, fresh)
+}
+
+// locate compares where Redis is with where this edge is: what did not come is read.
+func (f *Flow) locate(got session.Registered) {
+	h := &f.history
+	switch {
+	case got.Epoch == "":
+	case !h.known():
+		h.start(session.Position{Epoch: got.Epoch, Seq: got.Seq})
+		for _, u := range h.release() {
+			f.update(u)
+		}
+		if f.content.doc == nil && f.wantsDocument() {
+			f.repair()
+		}
+	case got.Epoch != h.Epoch || got.Seq > h.Seq || got.Seq < f.registering.seq:
+		f.repair() // more is on its way, or was lost
+	}
 }
 
 // enter takes up a session that this edge was not counted in before.
@@ -219,22 +228,6 @@ func (f *Flow) enter(got session.Registered) {
 	if h := f.heard; h.Epoch == got.Epoch && h.Number == got.Number { // its message came before the answer
 		f.version, f.count = h.Version, h.Total
 		f.notice.joined = f.members.count > 0
-	}
-}
-
-func (f *Flow) let(m *member, count int, captured []session.Update, got session.Registered) {
-	if m.clientID == "" {
-		m.clientID = newClientID()
-	}
-	f.nextNum++
-	m.num, m.from = f.nextNum, got.Seq
-	f.members.add(m)
-	m.Joined(flows.Joined{ClientID: m.clientID, ClientCount: count, Epoch: got.Epoch, Seq: got.Seq, StartedAt: got.Started})
-	f.emit(telemetry.EventClientJoined, m.clientID, count)
-	for i := range captured {
-		if u := &captured[i]; u.Epoch == got.Epoch {
-			f.deliverTo(m, u, false)
-		}
 	}
 }
 
@@ -250,6 +243,7 @@ func (f *Flow) refuse(batch []*member, err error) {
 
 func (f *Flow) refuseWaiting(err error) {
 	f.guard(func() {
+		f.refuseCatching(err)
 		f.refuse(f.takeJoining(), err)
 		if f.members.count == 0 {
 			f.registering.wanted, f.left = false, 0

@@ -1,5 +1,6 @@
 // Package leaseholder does the duties of a held lease, one supervised service per lease: it keeps the
-// lease, and ends the session when nothing has happened in it for too long. The lease's fencing token
+// lease, has the document folded into the snapshot, and ends the session when nothing has happened in it
+// for too long. The lease's fencing token
 // guards every step, so a holder that lost the lease can do no harm.
 package leaseholder
 
@@ -13,9 +14,15 @@ import (
 	"helix/shared/telemetry"
 )
 
+// Folder brings a flow's snapshot up to date, if that is due, and says when to look again.
+type Folder interface {
+	Fold(ctx context.Context, lease *session.Lease) (next time.Duration, err error)
+}
+
 // Holder is the service of one lease.
 type Holder struct {
 	Lease   *session.Lease
+	Folder  Folder
 	Options session.Options
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
@@ -29,12 +36,17 @@ func (h *Holder) Serve(ctx context.Context) error {
 	third := h.Options.LeaseTTL / 3
 	timer := time.NewTimer(third)
 	defer timer.Stop()
+	folding := time.NewTimer(third)
+	defer folding.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-h.Released:
 			return nil
+		case <-folding.C:
+			folding.Reset(h.fold(ctx, third))
+			continue
 		case <-timer.C:
 		}
 		next, err := h.duty(ctx, third)
@@ -74,4 +86,15 @@ func (h *Holder) duty(ctx context.Context, third time.Duration) (next time.Durat
 		return 0, nil
 	}
 	return next, nil
+}
+
+// fold is one look at the snapshot. A lease that is lost is noticed by the next renewal.
+func (h *Holder) fold(ctx context.Context, third time.Duration) (next time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, third)
+	defer cancel()
+	next, err := h.Folder.Fold(ctx, h.Lease)
+	if err != nil && !errors.Is(err, session.ErrLeaseLost) {
+		h.Log.Warn("cannot fold a flow's changes into its snapshot", "flow", h.Lease.Flow().ID(), "error", err)
+	}
+	return min(next, third)
 }

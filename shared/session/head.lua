@@ -1,0 +1,52 @@
+-- The document's side of a flow; the Go side puts this text before the scripts that need it, behind count.lua.
+--
+-- The head hash holds
+--   epoch, seq   the run of seqs and the newest of them
+--   bytes        of all changes of the epoch up to seq
+--   base         the document's size at some seq less "bytes" at that seq: bytes + base is never less
+--                than the document's size, for a patch adds at most itself
+--   folded       the newest seq that the snapshot holds
+--   from         "<epoch> <seq>": what this epoch was put back from, or what was deleted (restore, delete)
+--   session, closed, fence   see register and end
+
+-- read_head: epoch (false where there is none), seq, bytes, base, folded.
+local function read_head(head)
+  local v = redis.call('HMGET', head, 'epoch', 'seq', 'bytes', 'base', 'folded')
+  return v[1], tonumber(v[2] or 0), tonumber(v[3] or 0), tonumber(v[4] or 2), tonumber(v[5] or 0)
+end
+
+-- has_lost: whether Redis knows less, or other, than a node that holds the flow's document: it was
+-- restarted with an older or an empty data set, or another node put a document back already.
+local function has_lost(epoch, seq, known_epoch, known_seq)
+  return known_epoch ~= '' and (epoch ~= known_epoch or seq < known_seq)
+end
+
+-- reaches: whether log entries, oldest first, follow on a seq without a gap.
+local function reaches(entries, after, newest)
+  if #entries == 0 then
+    return after == newest
+  end
+  return tonumber(string.match(entries[1][2][2], '^u %S+ (%d+) ')) <= after + 1
+end
+
+-- forget_half: of the clients whose newest change id is remembered, the half that was still for longest.
+local function forget_half(answered)
+  local all, times = redis.call('HGETALL', answered), {}
+  for i = 2, #all, 2 do
+    times[#times + 1] = tonumber(string.match(all[i], ' (%d+)$'))
+  end
+  table.sort(times)
+  local oldest = times[math.floor(#times / 2)]
+  for i = 1, #all, 2 do
+    if tonumber(string.match(all[i + 1], ' (%d+)$')) <= oldest then
+      redis.call('HDEL', answered, all[i])
+    end
+  end
+end
+
+-- keep_for: what outlives a session lives for the retention from now on.
+local function keep_for(retention, ...)
+  for _, key in ipairs({...}) do
+    redis.call('PEXPIRE', key, retention)
+  end
+end

@@ -1,0 +1,337 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"helix/shared/flows"
+	"helix/shared/redistest"
+	"helix/shared/session"
+)
+
+// put makes one change from outside a session.
+func put(t testing.TB, f *session.Flow, changes string) session.Changed {
+	t.Helper()
+	got, err := f.ChangeOne(context.Background(), flows.Change{Changes: []byte(changes)}, session.Guard{})
+	if err != nil {
+		t.Fatalf("change: %v", err)
+	}
+	return got
+}
+
+// run makes a run of changes with ids.
+func run(t testing.TB, f *session.Flow, g session.Guard, changes ...session.Change) (session.Changed, error) {
+	t.Helper()
+	body := &session.Body{}
+	body.Start("n", 1)
+	for _, c := range changes {
+		body.Add(1, c)
+	}
+	type result struct {
+		got session.Changed
+		err error
+	}
+	out := make(chan result, 1)
+	f.Change(body, g, func(got session.Changed, err error) { out <- result{got, err} })
+	r := <-out
+	return r.got, r.err
+}
+
+func read(t testing.TB, f *session.Flow, behind session.Position) session.Content {
+	t.Helper()
+	c, err := f.Read(context.Background(), behind)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return c
+}
+
+// history is what a content's changes are, and their seqs.
+func history(c session.Content) (all []string) {
+	for _, u := range c.Updates {
+		for i, change := range u.Changes {
+			all = append(all, fmt.Sprintf("%d %s", u.First+uint64(i), change.Changes))
+		}
+	}
+	return all
+}
+
+func TestRead_givesTheLogBehindASeq(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		if c := read(t, f, session.Position{}); !reflect.DeepEqual(c, session.Content{}) {
+			t.Fatalf("a flow that nobody changed: %+v", c)
+		}
+		epoch := put(t, f, `{"n":1}`).Epoch
+		if _, err := run(t, f, session.Guard{}, session.Change{Changes: `{"n":2}`}, session.Change{Changes: `{"n":3}`}); err != nil {
+			t.Fatal(err)
+		}
+		put(t, f, `{"n":4}`)
+		for _, test := range []struct {
+			behind session.Position
+			log    bool
+			want   []string
+		}{
+			{session.Position{}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 0}, true, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 1}, true, []string{`2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 2}, true, []string{`2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}}, // runs come whole
+			{session.Position{Epoch: epoch, Seq: 3}, true, []string{`4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 4}, true, nil},
+			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: "other", Seq: 2}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+		} {
+			c := read(t, f, test.behind)
+			if c.Behind != test.log || c.Seq != 4 || c.Epoch != epoch || !reflect.DeepEqual(history(c), test.want) {
+				t.Errorf("behind %v: %+v, %q", test.behind, c, history(c))
+			}
+		}
+	})
+}
+
+func TestChange_thatWasSentBefore_countsOnce(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l := openLanes(t, url)
+		a := session.NewStore(l, "a", patient).Flow("f")
+		b := session.NewStore(l, "b", patient).Flow("f")
+		change := func(client string, id uint64) session.Change {
+			return session.Change{ClientID: client, ID: id, Changes: fmt.Sprintf(`{"%s":%d}`, client, id)}
+		}
+		plain := session.Change{ClientID: "plain", Changes: `{"p":0}`}
+		first, err := run(t, a, session.Guard{}, change("ann", 1), plain, change("ann", 2), change("bob", 7))
+		if err != nil || first.First != 1 || len(first.Repeats) != 0 {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		// On another node: two repeats, one of them not the newest of its client, beside what is new.
+		again, err := run(t, b, session.Guard{}, plain, plain, change("ann", 1), change("ann", 2), change("ann", 3), change("bob", 7), change("ann", 3))
+		want := []session.Repeat{{Index: 2}, {Index: 3, Seq: 3}, {Index: 5, Seq: 4}, {Index: 6, Seq: 7}}
+		if err != nil || again.First != 5 || !reflect.DeepEqual(again.Repeats, want) {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		only, err := run(t, a, session.Guard{}, change("ann", 3))
+		if err != nil || !reflect.DeepEqual(only.Repeats, []session.Repeat{{Index: 0, Seq: 7}}) {
+			t.Fatalf("%+v, %v", only, err)
+		}
+		c := read(t, a, session.Position{})
+		if got := history(c); !reflect.DeepEqual(got, []string{`1 {"ann":1}`, `2 {"p":0}`, `3 {"ann":2}`, `4 {"bob":7}`, `5 {"p":0}`, `6 {"p":0}`, `7 {"ann":3}`}) || c.Seq != 7 {
+			t.Fatalf("%q", got)
+		}
+	})
+}
+
+func TestChange_remembersABoundedNumberOfClients_theNewest(t *testing.T) {
+	t.Parallel()
+	l := openLanes(t, redistest.Start(t).URL)
+	f := session.NewStore(l, "a", patient).Flow("f")
+	const clients, run256 = 4096 + 256, 256
+	for from := 0; from < clients; from += run256 {
+		var changes []session.Change
+		for i := range run256 {
+			changes = append(changes, session.Change{ClientID: fmt.Sprint("c", from+i), ID: 1, Changes: `{}`})
+		}
+		if _, err := run(t, f, session.Guard{}, changes...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := l.Client().HLen(context.Background(), l.Keys("f").Answered).Result()
+	if err != nil || n > 4096 || n < 1024 {
+		t.Fatalf("%d clients are remembered, %v", n, err)
+	}
+	newest, err := run(t, f, session.Guard{}, session.Change{ClientID: fmt.Sprint("c", clients-1), ID: 1, Changes: `{}`})
+	if err != nil || len(newest.Repeats) != 1 {
+		t.Fatalf("the newest client was forgotten: %+v, %v", newest, err)
+	}
+}
+
+func fold(seq uint64, epoch string, bytes uint64, document string) session.Folded {
+	return session.Folded{Position: session.Position{Epoch: epoch, Seq: seq}, Bytes: bytes, Document: []byte(document), Title: "T", KeepFrom: seq + 1}
+}
+
+func TestFold_keepsTheDocument_trimsTheLog_andOnlyForTheHolder(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l := openLanes(t, url)
+		a := session.NewStore(l, "a", patient).Flow("f")
+		b := session.NewStore(l, "b", patient).Flow("f")
+		token := join(t, a, 0, 1).Token
+		var last session.Changed
+		for i := range 6 {
+			last = put(t, a, fmt.Sprintf(`{"n":%d}`, i+1))
+		}
+		if last.Unfolded != 6 {
+			t.Fatalf("%+v", last)
+		}
+		updates := read(t, a, session.Position{}).Updates
+		at := func(seq int) session.Folded {
+			return fold(uint64(seq), last.Epoch, updates[seq-1].Bytes, fmt.Sprintf(`{"n":%d}`, seq))
+		}
+		for who, lease := range map[string]*session.Lease{"another node": b.Lease(token), "an older holder": a.Lease(token - 1)} {
+			if _, err := lease.Fold(context.Background(), at(4)); !errors.Is(err, session.ErrLeaseLost) {
+				t.Fatalf("%s: %v", who, err)
+			}
+		}
+		if _, err := b.FoldVacant(context.Background(), at(4)); !errors.Is(err, session.ErrLeaseLost) {
+			t.Fatalf("while the lease is held: %v", err)
+		}
+		keep := at(4)
+		keep.KeepFrom = 3
+		if ok, err := a.Lease(token).Fold(context.Background(), keep); err != nil || !ok {
+			t.Fatalf("%v, %v", ok, err)
+		}
+		if ok, err := a.Lease(token).Fold(context.Background(), at(2)); err != nil || ok {
+			t.Fatalf("an older document over a newer one: %v, %v", ok, err)
+		}
+		other := at(5)
+		other.Epoch = "other"
+		if ok, err := a.Lease(token).Fold(context.Background(), other); err != nil || ok {
+			t.Fatalf("of another epoch: %v, %v", ok, err)
+		}
+		c := read(t, b, session.Position{})
+		if c.Behind || c.Seq0 != 4 || c.Document != `{"n":4}` || c.Bytes0 != updates[3].Bytes || !reflect.DeepEqual(history(c), []string{`5 {"n":5}`, `6 {"n":6}`}) {
+			t.Fatalf("%+v %q", c, history(c))
+		}
+		if c := read(t, b, session.Position{Epoch: last.Epoch, Seq: 2}); !c.Behind || len(history(c)) != 4 {
+			t.Fatalf("what the log was to keep: %+v", c)
+		}
+		if c := read(t, b, session.Position{Epoch: last.Epoch, Seq: 1}); c.Behind {
+			t.Fatalf("what was trimmed: %+v", c)
+		}
+		mustRegister(t, a, session.Registration{Left: 1})
+		if ok, err := b.FoldVacant(context.Background(), at(6)); err != nil || !ok {
+			t.Fatalf("without a session: %v, %v", ok, err)
+		}
+		if got := put(t, b, `{"n":7}`); got.Unfolded != 1 || got.First != 7 {
+			t.Fatalf("%+v", got)
+		}
+	})
+}
+
+func TestChange_thatMightCrossTheLimit_isRefused_unlessItsSenderKnowsThatItFits(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		guard := session.Guard{Limit: 200}
+		write := session.Change{ClientID: "ann", ID: 1, Changes: `{"x":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}`}
+		var err error
+		for ; err == nil; write.ID++ {
+			if write.ID > 10 {
+				t.Fatal("never refused")
+			}
+			_, err = run(t, f, guard, write)
+		}
+		if !errors.Is(err, session.ErrFull) {
+			t.Fatal(err)
+		}
+		write.ID--
+		c := read(t, f, session.Position{})
+		last := c.Updates[len(c.Updates)-1]
+		fits := guard
+		fits.Fits, fits.FitsAt = true, c.Seq-1
+		if _, err := run(t, f, fits, write); !errors.Is(err, session.ErrFull) {
+			t.Fatalf("known for another seq: %v", err)
+		}
+		fits.FitsAt = c.Seq
+		if got, err := run(t, f, fits, write); err != nil || got.First != c.Seq+1 || len(got.Repeats) != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if ok, err := f.FoldVacant(context.Background(), fold(c.Seq, c.Epoch, last.Bytes, write.Changes)); err != nil || !ok {
+			t.Fatalf("%v, %v", ok, err)
+		}
+		write.ID++
+		if _, err := run(t, f, guard, write); err != nil {
+			t.Fatalf("after the document was folded: %v", err)
+		}
+	})
+}
+
+// restore puts a document back into a Redis that was found empty.
+func restore(f *session.Flow, held session.Position, d session.Folded, answered []session.AnsweredChange) (epoch string, err error) {
+	done := make(chan struct{})
+	f.Restore(held, session.Position{}, d, answered, func(e string, failed error) {
+		epoch, err = e, failed
+		close(done)
+	})
+	<-done
+	return epoch, err
+}
+
+func TestRestore_putsADocumentBack_once_andAnOlderRedisIsNoticed(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l := openLanes(t, url)
+		f := session.NewStore(l, "a", patient).Flow("f")
+		held := session.Position{Epoch: "OLD", Seq: 40} // of a Redis that forgot everything
+		ann := session.Change{ClientID: "ann", ID: 3, Changes: `{"x":1}`}
+		var lost *session.LostError
+		if _, err := run(t, f, session.Guard{Held: held}, ann); !errors.As(err, &lost) || lost.Epoch != "" || lost.Seq != 0 {
+			t.Fatalf("%v", err)
+		}
+		if _, err := register(t, f, session.Registration{Wanted: 1, Joined: 1, Held: held}); !errors.As(err, &lost) {
+			t.Fatalf("%v", err)
+		}
+		messages := listen(t, f)
+		document := fold(0, "", 0, `{"kept":true}`)
+		answered := []session.AnsweredChange{{ClientID: "ann", ID: 3, At: time.Now()}}
+		epoch, err := restore(f, held, document, answered)
+		if err != nil || epoch == "" {
+			t.Fatalf("%q, %v", epoch, err)
+		}
+		if m := <-messages; m.Restored != epoch {
+			t.Fatalf("told %+v", m)
+		}
+		if again, err := restore(f, held, document, nil); err != nil || again != "" {
+			t.Fatalf("a second node put it back too: %q, %v", again, err)
+		}
+		c := read(t, f, held)
+		if c.Behind || c.Epoch != epoch || c.From != held || c.Document != `{"kept":true}` || c.Seq != 0 {
+			t.Fatalf("%+v", c)
+		}
+		now := session.Position{Epoch: epoch}
+		got, err := run(t, f, session.Guard{Held: now}, ann, session.Change{ClientID: "ann", ID: 4, Changes: `{"y":1}`})
+		if err != nil || got.First != 1 || !reflect.DeepEqual(got.Repeats, []session.Repeat{{Index: 0}}) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		ahead := session.Position{Epoch: epoch, Seq: 2} // as with a Redis that lost its newest second
+		if _, err := run(t, f, session.Guard{Held: ahead}, ann); !errors.As(err, &lost) || lost.Epoch != epoch || lost.Seq != 1 {
+			t.Fatalf("%v", err)
+		}
+	})
+}
+
+func TestDelete_removesTheDocument_andIsNoLoss(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l := openLanes(t, url)
+		f := session.NewStore(l, "a", patient).Flow("f")
+		if existed, affected, err := f.Delete(context.Background()); err != nil || existed || affected != 0 {
+			t.Fatalf("%v, %d, %v", existed, affected, err)
+		}
+		r := join(t, f, 0, 2)
+		before := put(t, f, `{"a":1}`)
+		messages := listen(t, f)
+		if existed, affected, err := f.Delete(context.Background()); err != nil || !existed || affected != 2 {
+			t.Fatalf("%v, %d, %v", existed, affected, err)
+		}
+		for m := range messages {
+			if m.End != nil {
+				if m.End.Number != r.Number || m.End.Epoch != before.Epoch {
+					t.Fatalf("told %+v", m.End)
+				}
+				break
+			}
+		}
+		c := read(t, f, session.Position{Epoch: before.Epoch, Seq: 1})
+		if c.Behind || c.Epoch == before.Epoch || c.Document != "" || len(c.Updates) != 0 || c.From != (session.Position{Epoch: before.Epoch, Seq: 1}) {
+			t.Fatalf("%+v", c)
+		}
+		if after := put(t, f, `{"b":1}`); after.First != 1 || after.Epoch == before.Epoch {
+			t.Fatalf("%+v", after)
+		}
+	})
+}
