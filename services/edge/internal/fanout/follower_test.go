@@ -29,7 +29,7 @@ type follower struct {
 	syncs    int
 	catchups int
 	answers  map[string]string
-	took     int  // frames
+	took     int // frames
 }
 
 // wire is what it is sent, as lines of JSON.
