@@ -17,6 +17,7 @@ type flowChannel struct {
 	topic      *socket.Topic
 	rawID      string
 	membership flows.Membership // of the read goroutine alone
+	joined     flows.Membership // the same, for Drained; set once, before the first Offer
 	limiter    *rate.Limiter    // made with the first change; of the read goroutine alone
 }
 
@@ -149,7 +150,10 @@ func (c *flowChannel) Encoding() flows.Encoding {
 }
 
 // Joined implements flows.Member.
-func (c *flowChannel) Joined(j flows.Joined) { c.topic.Accept(joined(j)) }
+func (c *flowChannel) Joined(j flows.Joined) {
+	c.joined = j.Membership
+	c.topic.Accept(joined(j))
+}
 
 // Refused implements flows.Member.
 func (c *flowChannel) Refused(err error) {
@@ -172,6 +176,15 @@ func (c *flowChannel) Answered(tag []byte, receipt flows.Receipt, err error) {
 
 // Deliver implements flows.Member.
 func (c *flowChannel) Deliver(frames []byte) { c.topic.Send(frames) }
+
+// Offer implements flows.Member.
+func (c *flowChannel) Offer(frames []byte) (taken bool) { return c.topic.Offer(frames) }
+
+// CatchUp implements flows.Member.
+func (c *flowChannel) CatchUp(frame []byte) { c.topic.SendWhole(frame) }
+
+// Drained implements socket.Drained.
+func (c *flowChannel) Drained() { c.joined.Drained() }
 
 // Ended implements flows.Member.
 func (c *flowChannel) Ended(why flows.End) {

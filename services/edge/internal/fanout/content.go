@@ -74,6 +74,9 @@ func (f *Flow) rest() {
 		f.apply()
 	}
 	f.content.json = nil
+	if !f.wantsDocument() && len(f.catching) == 0 {
+		f.content = content{}
+	}
 	if len(f.catching) == 0 {
 		f.history.recent, f.history.recentBytes = nil, 0
 	}

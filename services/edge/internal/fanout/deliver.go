@@ -79,15 +79,19 @@ func (f *Flow) deliver(u *session.Update) {
 	known := f.history.Seq
 	f.history.take(u)
 	f.settle()
+	f.lagging.miss(f, u, known)
 	deliveries, delivered := 0, 0
 	for _, g := range f.members.groups {
 		frames := f.frames(g.encoding, u, known)
 		for _, m := range g.members {
+			if m.lag != nil {
+				continue
+			}
 			if m.noEcho && u.Node == f.hub.node {
 				f.deliverWithoutEcho(m, u, known)
 				continue
 			}
-			m.Deliver(frames)
+			f.give(m, frames, u, known)
 			delivered += len(frames)
 		}
 		deliveries += len(g.members) * len(u.Changes)
@@ -134,7 +138,17 @@ func (f *Flow) deliverWithoutEcho(m *member, u *session.Update, known uint64) {
 		}
 	}
 	if len(frames) > 0 {
+		f.give(m, frames, u, known)
+	}
+}
+
+// give hands an update to a member, or notes that it missed it.
+func (f *Flow) give(m *member, frames []byte, u *session.Update, known uint64) {
+	switch {
+	case !m.follows:
 		m.Deliver(frames)
+	case !m.Offer(frames):
+		f.lag(m, u, known)
 	}
 }
 
@@ -158,7 +172,7 @@ func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {
-		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()})
+		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()}, 0)
 	}
 	f.end(why)
 	for _, c := range f.catching { // they are for the session to come

@@ -56,6 +56,7 @@ func (f *Flow) leave(m *member) {
 			m.state = memberOut
 			return
 		case memberIn:
+			f.unlag(m)
 			f.members.remove(m)
 			if m.follows {
 				f.following--

@@ -234,6 +234,7 @@ func (f *Flow) goOn() {
 		f.update(u)
 	}
 	f.letCatching()
+	f.serveLagging()
 	f.resume()
 	f.register()
 	f.read()
@@ -248,8 +249,13 @@ func (f *Flow) tellSync() {
 	if f.members.count == 0 {
 		return
 	}
-	e := flows.Event{
-		Flow: f.id, Epoch: f.history.Epoch, Seq: f.history.Seq, Timestamp: time.Now().Unix(), Changes: string(f.documentJSON()),
+	f.lagging.replaced()
+	f.members.sync(f.syncEvent())
+}
+
+// syncEvent tells the document at the history's position, which must be held.
+func (f *Flow) syncEvent() flows.Event {
+	return flows.Event{
+		Kind: flows.EventSync, Flow: f.id, Epoch: f.history.Epoch, Seq: f.history.Seq, Timestamp: time.Now().Unix(), Changes: string(f.documentJSON()),
 	}
-	f.members.sync(e)
 }
