@@ -110,7 +110,7 @@ func TestSlow_membersGetTheDocument_whereThatIsShorter_orANewOne(t *testing.T) {
 	if got := ann.acked(changes + 1); !strings.HasPrefix(got, "ok") {
 		t.Fatal(got)
 	}
-	ann.until("the new epoch", func() bool { return ann.syncs == 1 })
+	ann.until("the new epoch and its change there", func() bool { return ann.syncs == 1 && ann.at.Seq == 1 })
 	behind.drain(-1)
 	behind.reaches(ann.document())
 	if behind.at.Epoch != ann.at.Epoch {
