@@ -57,13 +57,15 @@ func (f *Flow) update(u *session.Update) {
 		h.hold(u)
 		f.repair()
 	case u.Last() <= h.Seq:
-		if u.At.After(h.at) { // these seqs were given once before: Redis lost its newest changes
+		if u.At.After(h.At) { // these seqs were given once before: Redis lost its newest changes
 			f.repair()
 		}
 	case u.First > h.Seq+1:
 		f.hub.Metrics.Gaps.Inc()
 		h.hold(u)
 		f.repair()
+	case u.First <= h.Seq || h.isOther(u):
+		f.repair() // it is read again, with what it follows on
 	default:
 		f.deliver(u)
 		if len(h.ahead) > 0 && h.ahead[0].Epoch == h.Epoch && h.ahead[0].First <= h.Seq+1 {

@@ -18,6 +18,7 @@ type member struct {
 	// Guarded by flow.mu.
 	state memberState
 	num   uint64 // the flow's number for it, told with its changes
+	again uint64 // the oldest change id that it must send again; 0: none
 	owes  owed   // the member is, once it is in or caught up
 	lag   *lag   // what it misses; nil: it keeps up
 	group *group
