@@ -99,7 +99,7 @@ func (f *Flow) compare(c *session.Content) error {
 	case c.Forked && f.content.doc == nil:
 		f.repairing.forked, f.repairing.wanted = true, true
 		return nil
-	case c.Epoch == h.Epoch && c.Seq >= f.repairing.asked.Seq && !c.Forked && !(f.repairing.forked && f.content.doc == nil):
+	case c.Epoch == h.Epoch && c.Seq >= f.repairing.asked.Seq && !c.Forked && (!f.repairing.forked || f.content.doc != nil):
 		return f.follow(c)
 	case c.Epoch == h.Epoch:
 		return f.lost(c) // its newest changes are gone, and it may have others in their place
