@@ -1,0 +1,53 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"helix/shared/session"
+)
+
+// What the model test found, told as short as it can be. Tests whose clock jumps run on a stand-in.
+
+// clockedRedis is a stand-in whose clock moves only when it is told to.
+type clockedRedis struct {
+	*miniredis.Miniredis
+	now time.Time
+}
+
+func startClocked(t *testing.T) *clockedRedis {
+	t.Helper()
+	r := &clockedRedis{miniredis.NewMiniRedis(), time.UnixMilli(1_750_000_000_000)}
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	r.SetTime(r.now)
+	return r
+}
+
+// url is how lanes.Open finds it.
+func (r *clockedRedis) url() string { return "redis://" + r.Addr() }
+
+// jump moves TIME by d, as for a server that takes over and whose clock differs; TTLs run on forwards only.
+func (r *clockedRedis) jump(d time.Duration) {
+	if d > 0 {
+		r.FastForward(d)
+	}
+	r.now = r.now.Add(d)
+	r.SetTime(r.now)
+}
+
+func TestRenew_keepsTheLease_whenTheClockWentBack(t *testing.T) {
+	t.Parallel()
+	r := startClocked(t)
+	f := session.NewStore(openLanes(t, r.url()), "a", patient).Flow("f")
+	lease := f.Lease(join(t, f, 0, 1).Token)
+	r.jump(-time.Minute)
+	if idle, err := lease.Renew(context.Background()); err != nil || idle != 0 {
+		t.Fatalf("idle for %v, %v", idle, err)
+	}
+}
