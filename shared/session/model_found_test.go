@@ -2,11 +2,13 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
+	"helix/shared/redistest"
 	"helix/shared/session"
 )
 
@@ -50,4 +52,26 @@ func TestRenew_keepsTheLease_whenTheClockWentBack(t *testing.T) {
 	if idle, err := lease.Renew(context.Background()); err != nil || idle != 0 {
 		t.Fatalf("idle for %v, %v", idle, err)
 	}
+}
+
+func TestDelete_isLearntByANodeThatMissedIt(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l := openLanes(t, url)
+		a := session.NewStore(l, "a", patient).Flow("f")
+		b := session.NewStore(l, "b", patient).Flow("f")
+		r := join(t, b, 0, 1)
+		for range 2 { // the flow gets another epoch each time
+			if _, _, err := a.Delete(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		missed := session.Registration{Wanted: 1, Before: 1, Epoch: r.Epoch, Number: r.Number}
+		if got, err := register(t, b, missed); !errors.Is(err, session.ErrEnded) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if got := join(t, b, 0, 1); got.Number <= r.Number {
+			t.Fatalf("the session after: %+v", got)
+		}
+	})
 }
