@@ -75,3 +75,22 @@ func TestDelete_isLearntByANodeThatMissedIt(t *testing.T) {
 		}
 	})
 }
+
+func TestRegister_removesADeadNodesClients_whenTheClockWentBack(t *testing.T) {
+	t.Parallel()
+	r := startClocked(t)
+	l := openLanes(t, r.url())
+	a := session.NewStore(l, "a", patient).Flow("f")
+	b := session.NewStore(l, "b", patient).Flow("f")
+	join(t, a, 0, 2) // and is dead
+	join(t, b, 0, 1)
+	r.jump(-time.Hour)
+	got := join(t, b, 1, 0)
+	if got.Next < 0 || got.Next > patient.NodeTTL() {
+		t.Fatalf("the dead node is looked for after %v", got.Next)
+	}
+	r.jump(got.Next + time.Millisecond)
+	if got := join(t, b, 1, 0); got.Total != 1 || !got.Fewer {
+		t.Fatalf("%+v", got)
+	}
+}

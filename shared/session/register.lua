@@ -38,6 +38,14 @@ local total, counts, dead, deadlines = count(session, at)
 for _, gone in ipairs(dead) do
   redis.call('HDEL', session, 'n:' .. gone)
 end
+-- A deadline further off than the session's keys may live was given by a clock that was ahead of Redis's
+-- present one: another server took over.
+for other, deadline in pairs(deadlines) do
+  if deadline > at + 2 * node_ttl then
+    deadlines[other] = at + node_ttl
+    redis.call('HSET', session, 'n:' .. other, integer(counts[other]) .. ' ' .. integer(deadlines[other]))
+  end
+end
 local own = counts[node] or 0
 local others = total - own
 -- Clients that are in stay in, even where others took their places while this node was thought dead.
