@@ -94,3 +94,28 @@ func TestRegister_removesADeadNodesClients_whenTheClockWentBack(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 }
+
+func TestRestore_forgetsTheSeqsOfAnotherEpoch_butNoChange(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		ann := session.Change{ClientID: "ann", ID: 6, Changes: `{}`}
+		if _, err := run(t, f, session.Guard{}, session.Change{Changes: `{}`}, ann); err != nil {
+			t.Fatal(err)
+		}
+		found := read(t, f, session.Held{}).Held // of an older data set; the node was further on
+		held := session.Position{Epoch: found.Epoch, Seq: 9}
+		done := make(chan string, 1)
+		f.Restore(held, found, fold(0, "", 0, `{}`), nil, func(epoch string, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			done <- epoch
+		})
+		epoch := <-done
+		got, err := run(t, f, session.Guard{}, ann)
+		if err != nil || got.Epoch != epoch || got.First != 1 || len(got.Repeats) != 1 || got.Repeats[0].Seq != 0 {
+			t.Fatalf("sent again in epoch %q: %+v, %v", epoch, got, err)
+		}
+	})
+}
