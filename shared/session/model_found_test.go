@@ -119,3 +119,56 @@ func TestRestore_forgetsTheSeqsOfAnotherEpoch_butNoChange(t *testing.T) {
 		}
 	})
 }
+
+func TestRetention_keepsADocumentWhole(t *testing.T) {
+	t.Parallel()
+	almost := patient.Retention - time.Minute
+	ann := session.Change{ClientID: "ann", ID: 1, Changes: `{"a":1}`}
+	for name, live := range map[string]func(t *testing.T, r *clockedRedis, f *session.Flow){
+		"changed outside a session": func(t *testing.T, r *clockedRedis, f *session.Flow) {
+			put(t, f, `{}`)
+			r.jump(almost)
+		},
+		"folded": func(t *testing.T, r *clockedRedis, f *session.Flow) {
+			at := put(t, f, `{}`)
+			r.jump(time.Second)
+			d := fold(at.First, at.Epoch, at.Bytes, `{"a":1}`)
+			d.At = at.At
+			if ok, err := f.FoldVacant(context.Background(), d); err != nil || !ok {
+				t.Fatalf("%v, %v", ok, err)
+			}
+			r.jump(almost)
+		},
+		"its session closed": func(t *testing.T, r *clockedRedis, f *session.Flow) {
+			join(t, f, 0, 1)
+			r.jump(patient.NodeTTL())
+			if _, err := f.Close(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			r.jump(patient.Retention - time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startClocked(t)
+			f := session.NewStore(openLanes(t, r.url()), "a", patient).Flow("f")
+			at, err := run(t, f, session.Guard{}, ann)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := fold(1, at.Epoch, at.Bytes, `{"a":1}`)
+			d.At = at.At
+			if ok, err := f.FoldVacant(context.Background(), d); err != nil || !ok {
+				t.Fatalf("%v, %v", ok, err)
+			}
+			r.jump(almost)
+			live(t, r, f)
+			if c := read(t, f, session.Held{}); c.Epoch != at.Epoch || c.Document != `{"a":1}` {
+				t.Errorf("what is left: %+v", c)
+			}
+			if again, err := run(t, f, session.Guard{}, ann); err != nil || len(again.Repeats) != 1 {
+				t.Errorf("a change that was sent before: %+v, %v", again, err)
+			}
+		})
+	}
+}
