@@ -25,6 +25,9 @@ local epoch, seq, before, bytes, base, folded = read_head(head)
 if has_lost(epoch, seq, before, known_epoch, known_seq, known_at) then
   return {'lost', epoch or '', integer(seq)}
 end
+if not epoch then
+  forget_remains(log, snapshot, answered)
+end
 
 -- Which parts are new, and which were carried out before.
 local parts, count, size, news, repeats = {ARGV[12]}, 0, 0, {}, {}

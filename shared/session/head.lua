@@ -42,6 +42,12 @@ local function reaches(entries, after, newest)
   return tonumber(string.match(entries[1][2][2], '^u %S+ (%d+) ')) <= after + 1
 end
 
+-- forget_remains: before a new epoch, what the one before left behind goes: their keys end by themselves,
+-- each in its own time, and seqs that start anew do not fit a log that has them.
+local function forget_remains(log, snapshot, answered)
+  redis.call('DEL', log, snapshot, answered)
+end
+
 -- forget_half: of the clients whose newest change id is remembered, the half that was still for longest.
 local function forget_half(answered)
   local all, times = redis.call('HGETALL', answered), {}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -168,6 +169,38 @@ func TestRetention_keepsADocumentWhole(t *testing.T) {
 			}
 			if again, err := run(t, f, session.Guard{}, ann); err != nil || len(again.Repeats) != 1 {
 				t.Errorf("a change that was sent before: %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestEpoch_beginsAnew_whereTheHeadEndedBeforeTheRest(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(*testing.T, *session.Flow){
+		"with a change":       func(*testing.T, *session.Flow) {},
+		"with a registration": func(t *testing.T, f *session.Flow) { join(t, f, 0, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startClocked(t)
+			f := session.NewStore(openLanes(t, r.url()), "a", patient).Flow("f")
+			old := join(t, f, 0, 1)
+			r.jump(10 * time.Second)
+			ann := session.Change{ClientID: "ann", ID: 1, Changes: `{"old":1}`}
+			if _, err := run(t, f, session.Guard{}, ann, ann, session.Change{Changes: `{}`}); err != nil {
+				t.Fatal(err) // the log and the answered ids now end later than the head
+			}
+			r.jump(patient.Retention - 5*time.Second)
+			begin(t, f)
+			for i := range 3 {
+				ann.Changes, ann.ID = fmt.Sprintf(`{"n":%d}`, i), uint64(i+1)
+				got, err := run(t, f, session.Guard{}, ann)
+				if err != nil || got.First != uint64(i+1) || len(got.Repeats) != 0 || got.Epoch == old.Epoch {
+					t.Fatalf("%+v, %v", got, err)
+				}
+			}
+			if got := history(read(t, f, session.Held{})); len(got) != 3 || got[0] != `1 {"n":0}` {
+				t.Fatalf("%q", got)
 			}
 		})
 	}

@@ -27,6 +27,9 @@ local found_epoch, found_seq, found_at = read_head(head)
 if has_lost(found_epoch, found_seq, found_at, ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end
+if not found_epoch then
+  forget_remains(KEYS[6], KEYS[7], KEYS[8])
+end
 local epoch = epoch_of(head, fresh_epoch)
 -- Whatever the epoch: with a deletion the flow got another one, and the numbers went on.
 if known_number > 0 and tonumber(redis.call('HGET', head, 'closed') or 0) >= known_number then
