@@ -205,3 +205,37 @@ func TestEpoch_beginsAnew_whereTheHeadEndedBeforeTheRest(t *testing.T) {
 		})
 	}
 }
+
+func TestRead_noticesAnotherHistory_whoseRunsEndElsewhere(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		empty := session.Change{Changes: `{}`}
+		got, err := run(t, f, session.Guard{}, empty, empty, empty)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside := session.Held{Position: session.Position{Epoch: got.Epoch, Seq: 2}}
+		if c := read(t, f, inside); !c.Behind || c.Forked {
+			t.Errorf("behind a seq inside a run: %+v", c)
+		}
+		inside.At = got.At.Add(-time.Second)
+		if c := read(t, f, inside); c.Behind || !c.Forked {
+			t.Errorf("behind a run that ended there: %+v", c)
+		}
+		d := fold(3, got.Epoch, got.Bytes, `{}`)
+		d.At = got.At
+		if ok, err := f.FoldVacant(context.Background(), d); err != nil || !ok {
+			t.Fatalf("%v, %v", ok, err)
+		}
+		put(t, f, `{}`)
+		trimmed := session.Held{Position: d.Position, At: got.At}
+		if c := read(t, f, trimmed); !c.Behind || c.Forked {
+			t.Errorf("behind a run that is trimmed: %+v", c)
+		}
+		trimmed.At = got.At.Add(-time.Second)
+		if c := read(t, f, trimmed); c.Behind || !c.Forked {
+			t.Errorf("behind another run in its place: %+v", c)
+		}
+	})
+}
