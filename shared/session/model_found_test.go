@@ -21,9 +21,11 @@ type clockedRedis struct {
 	now time.Time
 }
 
+var clockStart = time.UnixMilli(1_750_000_000_000)
+
 func startClocked(t *testing.T) *clockedRedis {
 	t.Helper()
-	r := &clockedRedis{miniredis.NewMiniRedis(), time.UnixMilli(1_750_000_000_000)}
+	r := &clockedRedis{miniredis.NewMiniRedis(), clockStart}
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
