@@ -18,7 +18,7 @@ import (
 func (w *modelWorld) register(t *rapid.T) {
 	n := w.node(t)
 	r := session.Registration{
-		Joined: rapid.SampledFrom([]int{1, 0, 2, 3}).Draw(t, "joined"), Epoch: n.epoch, Number: n.number, Held: w.somewhere(t, n),
+		Joined: rapid.SampledFrom([]int{1, 0, 2, 3}).Draw(t, "joined"), Number: n.number, Held: w.somewhere(t, n),
 	}
 	if n.clients > 0 && rapid.IntRange(0, 2).Draw(t, "leaves") == 2 {
 		r.Left = rapid.IntRange(1, n.clients).Draw(t, "left")
@@ -341,7 +341,7 @@ func (w *modelWorld) while(t *rapid.T) {
 		if n.token != 0 {
 			w.leaseAs(t, n, n.token, "renew")
 		}
-		w.registerAs(t, n, session.Registration{Wanted: n.clients, Before: n.clients, Epoch: n.epoch, Number: n.number})
+		w.registerAs(t, n, session.Registration{Wanted: n.clients, Before: n.clients, Number: n.number})
 	}
 }
 

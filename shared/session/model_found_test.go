@@ -69,7 +69,7 @@ func TestDelete_isLearntByANodeThatMissedIt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		missed := session.Registration{Wanted: 1, Before: 1, Epoch: r.Epoch, Number: r.Number}
+		missed := session.Registration{Wanted: 1, Before: 1, Number: r.Number}
 		if got, err := register(t, b, missed); !errors.Is(err, session.ErrEnded) {
 			t.Fatalf("%+v, %v", got, err)
 		}
