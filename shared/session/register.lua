@@ -23,6 +23,9 @@ local flow, known_epoch, known_number = ARGV[10], ARGV[11], tonumber(ARGV[12])
 local fresh_epoch, publish = ARGV[13], ARGV[14]
 
 local found_epoch, found_seq = read_head(head)
+if known_number > 0 and redis.call('HGET', head, 'deleted') == known_epoch then
+  return {'ended'} -- with its document, which is no loss
+end
 if has_lost(found_epoch, found_seq, ARGV[15], tonumber(ARGV[16])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end

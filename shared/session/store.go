@@ -57,6 +57,12 @@ var statusLua string
 //go:embed handback.lua
 var handbackLua string
 
+//go:embed list.lua
+var listLua string
+
+//go:embed summary.lua
+var summaryLua string
+
 var (
 	registerScript = lanes.NewScript("register", countLua, headLua, registerLua)
 	changeScript   = lanes.NewScript("change", countLua, headLua, changeLua)
@@ -69,6 +75,8 @@ var (
 	expireScript   = lanes.NewScript("expire", countLua, endLua, expireLua)
 	statusScript   = lanes.NewScript("status", countLua, statusLua)
 	handbackScript = lanes.NewScript("handback", handbackLua)
+	listScript     = lanes.NewScript("list", listLua)
+	summaryScript  = lanes.NewScript("summary", countLua, headLua, summaryLua)
 )
 
 // Options of a session.
@@ -136,7 +144,7 @@ func (s *Store) Flow(id flows.ID) *Flow {
 	return &Flow{
 		store: s, id: id, keys: k, argID: string(id),
 		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered},
-		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel},
+		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel, k.Snapshot},
 		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}
 }
