@@ -6,13 +6,18 @@
 --         behind it (Lua compares strings by locale); then so many older ones
 local index, at, most = KEYS[1], ARGV[1], ARGV[3]
 
-local below = '+inf'
 local reply = {}
+local function add(places)
+  for i = 1, #places, 2 do
+    reply[#reply + 1] = places[i]
+    reply[#reply + 1] = integer(tonumber(places[i + 1]))
+  end
+end
+
+local below = '+inf'
 if at ~= '' then
-  reply = redis.call('ZREVRANGEBYSCORE', index, at, at, 'WITHSCORES')
+  add(redis.call('ZREVRANGEBYSCORE', index, at, at, 'WITHSCORES'))
   below = '(' .. at
 end
-for _, v in ipairs(redis.call('ZREVRANGEBYSCORE', index, below, '-inf', 'WITHSCORES', 'LIMIT', 0, most)) do
-  reply[#reply + 1] = v
-end
+add(redis.call('ZREVRANGEBYSCORE', index, below, '-inf', 'WITHSCORES', 'LIMIT', 0, most))
 return reply

@@ -75,7 +75,7 @@ var (
 	expireScript   = lanes.NewScript("expire", countLua, endLua, expireLua)
 	statusScript   = lanes.NewScript("status", countLua, statusLua)
 	handbackScript = lanes.NewScript("handback", handbackLua)
-	listScript     = lanes.NewScript("list", listLua)
+	listScript     = lanes.NewScript("list", countLua, listLua)
 	summaryScript  = lanes.NewScript("summary", countLua, headLua, summaryLua)
 )
 
