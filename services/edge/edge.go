@@ -106,7 +106,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	}, writers)
 
 	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version,
+		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
 	}), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 

@@ -19,7 +19,7 @@ import (
 var (
 	ErrNoDocument       = &Error{Code: "no_document", Reason: "no_document", Sentence: "the flow has no document"}
 	ErrPrecondition     = &Error{Code: "precondition_failed", Reason: "precondition_failed", Sentence: "the document is not in the state that the request asks for"}
-	ErrConflict         = &Error{Code: "conflict", Reason: "conflict", Sentence: "others change the flow too fast for its document to be replaced as a whole; try again, or send what is different as a change"}
+	ErrConflict         = &Error{Code: "conflict", Reason: "conflict", Sentence: "others change the flow too fast for this; try again, or send what is different as a change"}
 	ErrDocumentNotJSON  = &Error{Code: "invalid_body", Reason: "invalid_body", Sentence: "the document is not valid JSON"}
 	ErrInvalidDocument  = &Error{Code: "invalid_document", Reason: "invalid_document", Sentence: "a document must be a JSON object"}
 	ErrDocumentTooDeep  = &Error{Code: "document_too_deep", Reason: "document_too_deep", Sentence: "the document is nested too deeply"}

@@ -245,13 +245,13 @@ func (h *Hub) Delete(ctx context.Context, id flows.ID, only flows.Condition) err
 			if err != nil {
 				return unavailable(err)
 			}
-			at = &session.Position{Epoch: s.Epoch, Seq: s.Seq}
-			if !exists {
-				s.Position = flows.Position{}
-			}
-			if !only(s.Position) {
+			switch {
+			case !exists: // without the condition there would be nothing either: it does not count (RFC 9110, 13.2.1)
+				return flows.ErrNoDocument
+			case !only(s.Position):
 				return flows.ErrPrecondition
 			}
+			at = &s.Position
 		}
 		existed, affected, err := f.Delete(ctx, at)
 		switch {
