@@ -241,6 +241,38 @@ func TestDelete_endsTheSessionEverywhere_andWhatComesAfterBeginsEmpty(t *testing
 	eventually(t, "only what came after is there", func() bool { d, err := b.document("f"); return err == nil && string(d.JSON) == `{"fresh":true}` })
 }
 
+// Every subscription breaks, and the message of the deletion finds nobody.
+func TestDelete_isHeardOf_whereItsMessageIsLost(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a, b := startNode(t, r.URL, "a", quick), startNode(t, r.URL, "b", quick)
+	admin := r.Client(t)
+	for i := range 5 {
+		id := fmt.Sprint("f", i)
+		members := []*client{a.join(id, flows.JoinOptions{}), b.join(id, flows.JoinOptions{}), b.join(id, flows.JoinOptions{Sync: true})}
+		for _, c := range members {
+			c.wait("joined")
+		}
+		a.mustReplace(id, `{"a":1}`)
+		for _, c := range members {
+			c.wait("update 1")
+		}
+		if err := admin.Do(context.Background(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.flows.Delete(context.Background(), id, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range members {
+			c.wait("deleted")
+			c.wait(fmt.Sprint("ended ", flows.EndDeleted))
+			if syncs := c.all("sync"); len(syncs) > 0 {
+				t.Errorf("told %q before", syncs)
+			}
+		}
+	}
+}
+
 // A session without a document is something to delete too.
 func TestDelete_ofASessionWithoutADocument(t *testing.T) {
 	t.Parallel()
