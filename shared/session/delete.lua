@@ -24,7 +24,7 @@ end
 local existed = redis.call('ZREM', documents, flow)
 redis.call('DEL', log, snapshot, answered, presence)
 if epoch and (number or existed == 1) then
-  redis.call('HDEL', head, 'bytes', 'base', 'folded', 'created')
+  redis.call('HDEL', head, 'at', 'bytes', 'base', 'folded', 'created')
   redis.call('HSET', head, 'epoch', fresh_epoch, 'seq', 0, 'from', epoch .. ' ' .. integer(seq), 'deleted', epoch)
   keep_for(retention, head)
 end

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"helix/shared/flows"
 )
@@ -33,13 +32,6 @@ func (f *Flow) parseSummary(reply any) (summary flows.Summary, exists bool, err 
 	s.CountedSeq, s.Title = uint64(r.integer()), strings.ToValidUTF8(r.text(), "")
 	s.Nodes, s.Edges = int(r.integer()), int(r.integer())
 	return s, true, r.failed("summary")
-}
-
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
 }
 
 // mostRounds bounds how often List looks on for flows in the place of those that turn out to be gone.

@@ -43,7 +43,7 @@ func TestSummary_tellsOfTheDocument_andOfTheSession(t *testing.T) {
 			!s.CreatedAt.Equal(first.At) || !s.UpdatedAt.Equal(last.At) {
 			t.Fatalf("%+v, created %v, updated %v", s, first.At, last.At)
 		}
-		d := fold(2, last.Epoch, last.Bytes, `{"a":1,"b":1}`)
+		d := foldOf(last, `{"a":1,"b":1}`)
 		d.Title, d.Nodes, d.Edges = "Größe", 3, 4
 		if ok, err := f.Lease(r.Token).Fold(context.Background(), d); err != nil || !ok {
 			t.Fatalf("%v, %v", ok, err)
@@ -75,6 +75,13 @@ func TestSummary_ofADocumentThatWasPutBack_doesNotInventItsAge(t *testing.T) {
 	if s, exists := summary(t, f); !exists || !s.CreatedAt.IsZero() || s.UpdatedAt.IsZero() || s.Title != "T" {
 		t.Fatalf("%+v", s)
 	}
+}
+
+// foldOf is a document at a change.
+func foldOf(c session.Changed, document string) session.Folded {
+	d := fold(c.First, c.Epoch, c.Bytes, document)
+	d.At = c.At
+	return d
 }
 
 // score is a flow's place in the index.
@@ -110,16 +117,16 @@ func TestList_hasEveryFlowOnce_newestFirst_whateverThePages(t *testing.T) {
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
 		s := session.NewStore(l, "a", patient)
-		const many = 150
+		const many = 60
 		var want []flows.ID // newest first
 		for i := range many {
-			id := flows.ID(fmt.Sprintf("flow %03d", i))
+			id := flows.ID(fmt.Sprintf("flow %02d", i))
 			put(t, s.Flow(id), `{"a":1}`)
 			// A tenth of a second for every three: flows of one ms are the rule, in one lane and across lanes.
 			l.Client().ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000+int64(i/3)*100, id))
 			want = append([]flows.ID{id}, want...)
 		}
-		for _, limit := range []int{1, 7, 50, many, 1000} {
+		for _, limit := range []int{4, 25, many, 1000} {
 			if got := pages(t, s, limit, func() {}); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Fatalf("in pages of %d: %d flows: %q", limit, len(got), got)
 			}
@@ -249,7 +256,7 @@ func TestDelete_forOnePosition_andWhatIsLeftOfTheFlow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok, err := f.Lease(r.Token).Fold(context.Background(), fold(1, got.Epoch, got.Bytes, `{"a":1}`)); err != nil || !ok {
+		if ok, err := f.Lease(r.Token).Fold(context.Background(), foldOf(got, `{"a":1}`)); err != nil || !ok {
 			t.Fatal(err)
 		}
 		here := session.Position{Epoch: got.Epoch, Seq: 1}
@@ -258,7 +265,7 @@ func TestDelete_forOnePosition_andWhatIsLeftOfTheFlow(t *testing.T) {
 				t.Fatalf("at %v: %v", wrong, err)
 			}
 		}
-		if c := read(t, f, session.Position{}); c.Document != `{"a":1}` {
+		if c := read(t, f, session.Held{}); c.Document != `{"a":1}` {
 			t.Fatalf("%+v", c)
 		}
 		if existed, affected, err := f.Delete(context.Background(), &here); err != nil || !existed || affected != 1 {
@@ -273,11 +280,11 @@ func TestDelete_forOnePosition_andWhatIsLeftOfTheFlow(t *testing.T) {
 		if ttl := l.Client().PTTL(context.Background(), k.Head).Val(); ttl <= 0 || ttl > patient.Retention {
 			t.Errorf("the head lives for %v", ttl)
 		}
-		after := read(t, f, session.Position{})
+		after := read(t, f, session.Held{})
 		if existed, affected, err := f.Delete(context.Background(), nil); err != nil || existed || affected != 0 {
 			t.Fatalf("again: %v, %d, %v", existed, affected, err)
 		}
-		if c := read(t, f, session.Position{}); c.Epoch != after.Epoch {
+		if c := read(t, f, session.Held{}); c.Epoch != after.Epoch {
 			t.Error("deleting nothing began another epoch")
 		}
 	})
@@ -294,7 +301,7 @@ func TestRegister_afterADeletionThatTheNodeMissed(t *testing.T) {
 		if _, _, err := f.Delete(context.Background(), nil); err != nil {
 			t.Fatal(err)
 		}
-		missed := session.Registration{Wanted: 2, Before: 2, Epoch: r.Epoch, Number: r.Number, Held: session.Position{Epoch: last.Epoch, Seq: 1}}
+		missed := session.Registration{Wanted: 2, Before: 2, Epoch: r.Epoch, Number: r.Number, Held: session.Held{Position: session.Position{Epoch: last.Epoch, Seq: 1}, At: last.At}}
 		if got, err := register(t, f, missed); !errors.Is(err, session.ErrEnded) {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -319,7 +326,7 @@ func TestChange_withoutASession_keepsTheWholeDocument(t *testing.T) {
 		l := openLanes(t, url)
 		f := session.NewStore(l, "a", patient).Flow("f")
 		got := put(t, f, `{"a":1}`)
-		if ok, err := f.FoldVacant(context.Background(), fold(1, got.Epoch, got.Bytes, `{"a":1}`)); err != nil || !ok {
+		if ok, err := f.FoldVacant(context.Background(), foldOf(got, `{"a":1}`)); err != nil || !ok {
 			t.Fatal(err)
 		}
 		k := l.Keys("f")

@@ -12,14 +12,19 @@ import (
 // What is published on a flow's channel. The first byte says what it is, so that edges of two
 // versions can share a Redis: a kind that an edge does not know it ignores.
 //
-//	u <epoch> <first seq> <ms> <bytes> <node> <run>\n   then per change:
+//	u <epoch> <first seq> <ms> <bytes> <ms of the run before> <node> <run>\n   then per change:
 //	      uvarint member, uvarint change id, uvarint length + client id, uvarint length + changes (JSON)
 //	c <epoch> <session number> <version> <total> <joined 0|1><left 0|1>
 //	x <epoch> <session number> <ms> deleted|idle
+//	p <version before> <version> <node>\n   then per client:
+//	      uvarint member, uvarint length + client id, uvarint length + what it tells (JSON; empty: it is gone)
+//	g <version before> <version> <node> <node> …           nodes died: their clients are gone from the presence
+//	s <node>\n   then per signal:
+//	      uvarint member, uvarint length + client id, uvarint length + type, uvarint length + data (JSON)
 //	r <epoch>                                              a document was put back under a new epoch
 //	v                                                      the lease is free
 //
-// The scripts write the header up to <bytes>; the rest of a "u" is a Body, made by the node. The log
+// The scripts write the header up to <ms of the run before>; the rest of a "u" is a Body, made by the node. The log
 // holds the same bytes.
 
 // ErrMessage says that a published message is not of its form.
@@ -30,6 +35,8 @@ type Message struct {
 	Update   *Update
 	Count    *Count
 	End      *End
+	Presence *Presence
+	Signals  *Signals
 	Restored string // the new epoch under which a document was put back
 	Vacant   bool   // the lease is free
 }
@@ -39,9 +46,10 @@ type Update struct {
 	Epoch   string
 	First   uint64 // seq of the first change
 	At      time.Time
-	Bytes   uint64 // of all changes of the epoch up to the last of these
-	Node    string // the incarnation that sent it
-	Run     uint64 // its number for the run
+	Bytes   uint64    // of all changes of the epoch up to the last of these
+	Before  time.Time // of the run before; zero: there was none in the epoch
+	Node    string    // the incarnation that sent it
+	Run     uint64    // its number for the run
 	Changes []Change
 }
 
@@ -92,6 +100,12 @@ func ParseMessage(payload string) (Message, error) {
 		m.Count = p.counted()
 	case 'x':
 		m.End = p.end()
+	case 'p':
+		m.Presence = p.presence()
+	case 'g':
+		m.Presence = p.gone()
+	case 's':
+		m.Signals = p.signals()
 	case 'r':
 		m.Restored, p.bad = p.rest, p.rest == ""
 	default:
@@ -109,7 +123,7 @@ type parser struct {
 }
 
 func (p *parser) update() *Update {
-	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Node: p.word()}
+	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Before: timeOf(p.number()), Node: p.word()}
 	line, rest, ok := strings.Cut(p.rest, "\n")
 	run, err := strconv.ParseUint(line, 10, 64)
 	if !ok || err != nil {

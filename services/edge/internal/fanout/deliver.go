@@ -20,6 +20,10 @@ func (f *Flow) Message(payload string) {
 			f.update(m.Update)
 		case m.Count != nil:
 			f.countMessage(m.Count)
+		case m.Presence != nil:
+			f.presenceStep(m.Presence)
+		case m.Signals != nil:
+			f.signalled(m.Signals)
 		case m.End != nil:
 			f.endMessage(m.End)
 		case m.Restored != "" && f.history.known() && m.Restored != f.history.Epoch:
@@ -46,9 +50,7 @@ func (f *Flow) Resubscribed() {
 
 // update takes a run of changes that was published, whether or not it is the next one.
 func (f *Flow) update(u *session.Update) {
-	if u.Node == f.hub.node && u.Run == f.outbox.number {
-		f.answerRun(u) // the senders' replies come before their updates
-	}
+	f.answerRun(u)
 	h := &f.history
 	switch {
 	case !h.known():
@@ -57,13 +59,15 @@ func (f *Flow) update(u *session.Update) {
 		h.hold(u)
 		f.repair()
 	case u.Last() <= h.Seq:
-		if u.At.After(h.at) { // these seqs were given once before: Redis lost its newest changes
+		if u.At.After(h.At) { // these seqs were given once before: Redis lost its newest changes
 			f.repair()
 		}
 	case u.First > h.Seq+1:
 		f.hub.Metrics.Gaps.Inc()
 		h.hold(u)
 		f.repair()
+	case u.First <= h.Seq || h.isOther(u):
+		f.repair() // it is read again, with what it follows on
 	default:
 		f.deliver(u)
 		if len(h.ahead) > 0 && h.ahead[0].Epoch == h.Epoch && h.ahead[0].First <= h.Seq+1 {
@@ -79,15 +83,19 @@ func (f *Flow) deliver(u *session.Update) {
 	known := f.history.Seq
 	f.history.take(u)
 	f.settle()
+	f.lagging.miss(f, u, known)
 	deliveries, delivered := 0, 0
 	for _, g := range f.members.groups {
 		frames := f.frames(g.encoding, u, known)
 		for _, m := range g.members {
+			if m.lag != nil {
+				continue
+			}
 			if m.noEcho && u.Node == f.hub.node {
 				f.deliverWithoutEcho(m, u, known)
 				continue
 			}
-			m.Deliver(frames)
+			f.give(m, frames, u, known)
 			delivered += len(frames)
 		}
 		deliveries += len(g.members) * len(u.Changes)
@@ -134,7 +142,17 @@ func (f *Flow) deliverWithoutEcho(m *member, u *session.Update, known uint64) {
 		}
 	}
 	if len(frames) > 0 {
+		f.give(m, frames, u, known)
+	}
+}
+
+// give hands an update to a member, or notes that it missed it.
+func (f *Flow) give(m *member, frames []byte, u *session.Update, known uint64) {
+	switch {
+	case !m.follows:
 		m.Deliver(frames)
+	case !m.Offer(frames):
+		f.lag(m, u, known)
 	}
 }
 
@@ -155,10 +173,12 @@ func (f *Flow) endMessage(e *session.End) {
 func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.number, f.sessionEpoch, f.version, f.count, f.left = 0, "", 0, 0, 0
 	f.notice = notice{}
+	f.runs++
+	f.presence, f.signals = presence{}, signals{} // Redis forgot them with the session
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {
-		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()})
+		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()}, 0)
 	}
 	f.end(why)
 	for _, c := range f.catching { // they are for the session to come

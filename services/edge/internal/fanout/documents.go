@@ -51,7 +51,7 @@ func (h *Hub) tryOne(ctx context.Context, f *session.Flow, c flows.Change) (sess
 	if err := doc.Apply(c.Changes); err != nil || (doc.Size() > h.MaxDocument && doc.Size() >= before) {
 		return session.Guard{}, flows.ErrDocumentTooLarge
 	}
-	return session.Guard{Limit: h.MaxDocument, Fits: true, FitsAt: held.at.Seq}, nil
+	return session.Guard{Limit: h.MaxDocument, Fits: true, FitsAt: held.Seq}, nil
 }
 
 // changed counts a change and folds a flow that has no session to do it.
@@ -77,7 +77,7 @@ func (h *Hub) changed(ctx context.Context, f *session.Flow, got session.Changed)
 
 // foldVacant folds a flow that has no session; where there is one, its leaseholder does.
 func (h *Hub) foldVacant(ctx context.Context, f *session.Flow, held *heldDocument) {
-	d := fold(held.doc, held.at, held.bytes)
+	d := fold(held.doc, held.Held, held.bytes)
 	if keep := held.keep(uint64(h.LogChanges)); d.Seq > keep {
 		d.KeepFrom = d.Seq - keep + 1
 	}
@@ -92,23 +92,26 @@ func (h *Hub) foldVacant(ctx context.Context, f *session.Flow, held *heldDocumen
 
 // heldDocument is a flow's document as a request holds it for a moment.
 type heldDocument struct {
+	session.Held
 	doc    *document.Document // nil: not read yet
-	at     session.Position
 	exists bool
-	bytes  uint64 // of all changes of the epoch up to at
-	newest time.Time
+	bytes  uint64 // of all changes of the epoch up to there
 	folded uint64 // seq of the snapshot
 	size   uint64 // of the changes behind it, in bytes
 }
 
 // read brings the document to the newest change: what it holds already is not read again.
 func (d *heldDocument) read(ctx context.Context, h *Hub, f *session.Flow) error {
-	c, err := f.Read(ctx, d.at)
+	c, err := f.Read(ctx, d.Held)
+	if err == nil && c.Forked {
+		c, err = f.Read(ctx, session.Held{})
+	}
 	if err != nil {
 		return err
 	}
 	if !c.Behind || d.doc == nil {
-		*d = heldDocument{doc: document.New(), at: session.Position{Epoch: c.Epoch, Seq: c.Seq0}, bytes: c.Bytes0, folded: c.Seq0}
+		*d = heldDocument{doc: document.New(), bytes: c.Bytes0, folded: c.Seq0}
+		d.Epoch, d.Seq = c.Epoch, c.Seq0
 		if c.Document != "" {
 			d.exists = true
 			if d.doc, err = document.Parse([]byte(c.Document), document.Limits{}); err != nil {
@@ -117,10 +120,11 @@ func (d *heldDocument) read(ctx context.Context, h *Hub, f *session.Flow) error 
 		}
 	}
 	for _, u := range c.Updates {
-		h.applyTo(d.doc, f.ID(), u, d.at.Seq)
+		h.applyTo(d.doc, f.ID(), u, d.Seq)
 		d.size += u.Bytes - d.bytes
-		d.at.Seq, d.bytes, d.newest, d.exists = u.Last(), u.Bytes, u.At, true
+		d.Seq, d.bytes, d.exists = u.Last(), u.Bytes, true
 	}
+	d.At = c.At
 	return nil
 }
 
@@ -130,7 +134,7 @@ func (d *heldDocument) foldDue() bool { return d.size >= max(foldBytes, uint64(d
 // keep is how many changes the log keeps: up to most, and about logBytes, were all as large as those
 // behind the snapshot are on average.
 func (d *heldDocument) keep(most uint64) uint64 {
-	if n := d.at.Seq - d.folded; n > 0 && d.size > 0 {
+	if n := d.Seq - d.folded; n > 0 && d.size > 0 {
 		most = min(most, logBytes*n/d.size)
 	}
 	return most
@@ -164,26 +168,14 @@ func (h *Hub) Summary(ctx context.Context, id flows.ID) (flows.Summary, error) {
 
 // Document implements flows.Sessions.
 func (h *Hub) Document(ctx context.Context, id flows.ID) (flows.Document, error) {
-	f := h.Store.Flow(id)
-	s, exists, err := f.Summary(ctx) // it knows the time of a change that is folded
-	if err != nil {
-		return flows.Document{}, unavailable(err)
-	}
-	if !exists {
-		return flows.Document{}, flows.ErrNoDocument
-	}
 	var held heldDocument
-	if err := held.read(ctx, h, f); err != nil {
+	if err := held.read(ctx, h, h.Store.Flow(id)); err != nil {
 		return flows.Document{}, unavailable(err)
 	}
-	if !held.exists { // it was deleted meanwhile
+	if !held.exists {
 		return flows.Document{}, flows.ErrNoDocument
 	}
-	d := flows.Document{Position: held.at, UpdatedAt: held.newest, JSON: held.doc.AppendJSON(make([]byte, 0, held.doc.Size()))}
-	if s.Position == d.Position {
-		d.UpdatedAt = s.UpdatedAt
-	}
-	return d, nil
+	return flows.Document{Position: held.Position, UpdatedAt: held.At, JSON: held.doc.AppendJSON(make([]byte, 0, held.doc.Size()))}, nil
 }
 
 // Replace implements flows.Sessions: one change, the difference, which counts only where nobody changed
@@ -194,12 +186,12 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 	}
 	f := h.Store.Flow(id)
 	var held heldDocument
-	guard := session.Guard{Limit: h.MaxDocument, Only: &held.at}
+	guard := session.Guard{Limit: h.MaxDocument, Only: &held.Position}
 	for range mostTries {
 		if err := held.read(ctx, h, f); err != nil {
 			return flows.Replaced{}, unavailable(err)
 		}
-		if only != nil && !only(held.position()) {
+		if only != nil && !only(held.place()) {
 			return flows.Replaced{}, flows.ErrPrecondition
 		}
 		patch, err := document.Diff(held.doc, to)
@@ -207,7 +199,7 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 			return flows.Replaced{}, flows.ErrNullMember.Because(err)
 		}
 		if held.exists && string(patch) == "{}" {
-			return flows.Replaced{Position: held.at}, nil
+			return flows.Replaced{Position: held.Position}, nil
 		}
 		got, err := f.ChangeOne(ctx, flows.Change{Changes: patch}, guard)
 		switch {
@@ -227,12 +219,12 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 	return flows.Replaced{}, flows.ErrConflict
 }
 
-// position is where the document is, the zero Position where there is none.
-func (d *heldDocument) position() flows.Position {
+// place is where the document is, the zero Position where there is none.
+func (d *heldDocument) place() flows.Position {
 	if !d.exists {
 		return flows.Position{}
 	}
-	return d.at
+	return d.Position
 }
 
 // Delete implements flows.Sessions.
@@ -312,7 +304,7 @@ func (h *Hub) count(ctx context.Context, s *flows.Summary) {
 	if !held.exists {
 		return
 	}
-	s.Position, s.CountedSeq = held.at, held.at.Seq
+	s.Position, s.CountedSeq = held.Position, held.Seq
 	s.Title, s.Nodes, s.Edges = title(held.doc), held.doc.Len("nodes"), held.doc.Len("edges")
 	h.foldVacant(ctx, f, &held)
 }

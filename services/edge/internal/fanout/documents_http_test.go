@@ -192,7 +192,7 @@ func TestReplace_keepsTheDocumentWithinItsLimit_andFoldsWhereNobodyElseDoes(t *t
 		if got := string(a.mustDocument(string(id)).JSON); got != text(39) {
 			t.Errorf("%s has %.30s…", id, got)
 		}
-		c, err := a.Store.Flow(id).Read(context.Background(), session.Position{})
+		c, err := a.Store.Flow(id).Read(context.Background(), session.Held{})
 		if err != nil || c.Seq0 < 30 || len(c.Updates) > 10 {
 			t.Errorf("%s: folded at %d of %d, %d behind it, %v", id, c.Seq0, c.Seq, len(c.Updates), err)
 		}
@@ -313,7 +313,7 @@ func TestList_countsFlowsThatNobodyFolded(t *testing.T) {
 		if s.Title != "Größe" || s.Nodes != 2 || s.Edges != 3 || !s.UpToDate() || s.Active {
 			t.Fatalf("%+v", s)
 		}
-		c, err := a.Store.Flow(s.Flow).Read(context.Background(), session.Position{})
+		c, err := a.Store.Flow(s.Flow).Read(context.Background(), session.Held{})
 		if err != nil || c.Seq0 != 1 {
 			t.Fatalf("%s is read by every list: %+v, %v", s.Flow, c, err)
 		}

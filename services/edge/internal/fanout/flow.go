@@ -28,6 +28,7 @@ type Flow struct {
 	left      int       // members that left since the last registration
 	joining   []*member // waiting for a registration
 	catching  []catching
+	lagging   lagging
 	following int // members, and who will be, that understand flow_sync
 	retired   bool
 	stopped   bool  // the edge shuts down
@@ -51,6 +52,9 @@ type Flow struct {
 	repairing   repair
 	folding     foldings
 	outbox      outbox
+	presence    presence
+	signals     signals
+	runs        uint64 // counts what made calls that were under way void, for presence and signals
 	notice      notice
 	rested      uint64    // the seq at which nothing was going on
 	armed       time.Time // when the service's goroutine looks again by itself
@@ -141,9 +145,16 @@ func (f *Flow) look() (next time.Duration, err error) {
 		}
 		f.register()
 		f.read()
+		f.serveLagging()
 		f.tellNotice(now)
+		if !f.presence.retry.IsZero() && !now.Before(f.presence.retry) {
+			f.presence.retry = time.Time{}
+		}
+		f.present()
+		f.tellPresences(now)
+		f.sendSignals(now)
 		f.armed = f.registering.due
-		for _, due := range []time.Time{f.notice.due, f.repairing.due} {
+		for _, due := range []time.Time{f.notice.due, f.repairing.due, f.presence.retry, f.presence.due, f.signals.due} {
 			if !due.IsZero() && (f.armed.IsZero() || due.Before(f.armed)) {
 				f.armed = due
 			}
@@ -177,7 +188,7 @@ func (f *Flow) kick() {
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
 	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
-		f.outbox.empty() && f.failure == nil
+		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.failure == nil
 }
 
 // retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.
@@ -227,6 +238,8 @@ func (f *Flow) fail(err error) {
 	f.outbox.fail()
 	f.history, f.content = history{}, content{} // they come from Redis, which has it all
 	f.notice = notice{}
+	f.runs++
+	f.presence, f.signals = presence{}, signals{}
 	f.dropLease()
 	waiting, in := f.takeJoining(), f.members.clear()
 	f.left += len(in) + len(f.catching)
@@ -239,6 +252,7 @@ func (f *Flow) fail(err error) {
 		harmless(func() { m.Refused(flows.ErrUnavailable.Because(err)) })
 	}
 	for _, m := range in {
+		f.unlag(m)
 		harmless(func() { m.Ended(flows.EndFailed) })
 	}
 	f.kick()
@@ -253,6 +267,7 @@ func harmless(work func()) {
 // end takes all members out and tells them why. The caller holds the lock.
 func (f *Flow) end(why flows.End) {
 	for _, m := range f.members.clear() {
+		f.unlag(m)
 		m.Ended(why)
 	}
 }

@@ -56,6 +56,8 @@ func (f *Flow) leave(m *member) {
 			m.state = memberOut
 			return
 		case memberIn:
+			f.unlag(m)
+			f.unshow(m)
 			f.members.remove(m)
 			if m.follows {
 				f.following--
@@ -132,6 +134,7 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 		f.admit(batch, got)
 		f.holdLease(got.Token)
 		f.scheduleRenewal(got.Next)
+		f.presenceAt(got.Presence)
 	}
 	f.register()
 	if f.done() {
@@ -210,14 +213,14 @@ func (f *Flow) locate(got session.Registered) {
 	switch {
 	case got.Epoch == "":
 	case !h.known():
-		h.start(session.Position{Epoch: got.Epoch, Seq: got.Seq})
+		h.start(session.Held{Position: session.Position{Epoch: got.Epoch, Seq: got.Seq}, At: got.At})
 		for _, u := range h.release() {
 			f.update(u)
 		}
 		if f.content.doc == nil && f.wantsDocument() {
 			f.repair()
 		}
-	case got.Epoch != h.Epoch || got.Seq > h.Seq || got.Seq < f.registering.seq:
+	case got.Epoch != h.Epoch || got.Seq > h.Seq || got.Seq < f.registering.seq, got.Seq == h.Seq && !got.At.Equal(h.At):
 		f.repair() // more is on its way, or was lost
 	}
 }
