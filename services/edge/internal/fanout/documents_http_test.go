@@ -317,6 +317,12 @@ func TestList_countsFlowsThatNobodyFolded(t *testing.T) {
 		if err != nil || c.Seq0 != 1 {
 			t.Fatalf("%s is read by every list: %+v, %v", s.Flow, c, err)
 		}
+		if d := b.mustDocument(string(s.Flow)); d.Position != s.Position || !d.UpdatedAt.Equal(s.UpdatedAt) || string(d.JSON) != drawing {
+			t.Fatalf("%s, folded: %+v", s.Flow, d)
+		}
+		if same := b.mustReplace(string(s.Flow), drawing); same.Changed || same.Position != s.Position {
+			t.Fatalf("%s, folded: %+v", s.Flow, same)
+		}
 	}
 	eventually(t, "the leaseholder counted what has a session", func() bool {
 		s, err := a.flows.Summary(context.Background(), "open")
