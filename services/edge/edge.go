@@ -48,6 +48,7 @@ type edge struct {
 //	│   ├── flow …         one for each flow with members here
 //	│   └── lease …        one for each lease held
 //	├── memory             given back when a storm is over
+//	├── sweeper            forgets flows whose retention is over
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
 func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
@@ -113,6 +114,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
+	e.tree.Add("sweeper", sweeper{store, log})
 	e.tree.Add("http", e.public)
 	e.tree.Add("admin", e.admin)
 	return e, nil

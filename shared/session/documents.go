@@ -3,8 +3,10 @@ package session
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"helix/shared/flows"
 )
@@ -87,6 +89,39 @@ func (s *Store) summaries(ctx context.Context, places []flows.Place) ([]flows.Su
 		}
 	}
 	return found, nil
+}
+
+// sweepBatch is how many flows are asked at once whether they are still there.
+const sweepBatch = 100
+
+// Sweep looks in one lane, any, for flows that were not changed for the retention: those that are gone
+// are taken out of the index. It goes on while it finds nothing else.
+func (s *Store) Sweep(ctx context.Context) (gone int, err error) {
+	keys := s.lanes.FlowsKeys()
+	key := keys[rand.IntN(len(keys))]
+	before := time.Now().Add(-s.opts.Retention).UnixMilli()
+	for {
+		reply, err := s.lanes.Run(ctx, sweepScript, []string{key}, before, sweepBatch, rand.Float64())
+		if err != nil {
+			return gone, err
+		}
+		var places []flows.Place
+		r := reader{values: asList(reply)}
+		for len(r.values) > 0 && !r.bad {
+			places = append(places, flows.Place{Flow: flows.ID(r.text())})
+		}
+		if err := r.failed("sweep"); err != nil {
+			return gone, err
+		}
+		there, err := s.summaries(ctx, places)
+		if err != nil {
+			return gone, err
+		}
+		gone += len(places) - len(there)
+		if len(places) == 0 || len(there) > 0 {
+			return gone, nil
+		}
+	}
 }
 
 // order merges the lanes' indexes into one.

@@ -204,6 +204,40 @@ func TestList_leavesOutWhatIsGone_andTheIndexForgetsIt(t *testing.T) {
 	})
 }
 
+func TestSweep_forgetsWhatIsGone_andKeepsWhatIsOnlyOld(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		l, err := lanes.Open(lanes.Options{URL: url, Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Lanes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		s := session.NewStore(l, "a", patient)
+		index := l.Keys("f").Flows
+		old := time.Now().Add(-2 * patient.Retention).UnixMilli()
+		for i := range 20 {
+			put(t, s.Flow(flows.ID(fmt.Sprint("old", i))), `{}`)
+			l.Client().ZAdd(context.Background(), index, score(old-int64(i), flows.ID(fmt.Sprint("old", i))))
+		}
+		put(t, s.Flow("fresh"), `{}`)
+		for i := range 300 { // of them only their places are left
+			l.Client().ZAdd(context.Background(), index, score(old-int64(i%40), flows.ID(fmt.Sprint("gone", i))))
+		}
+		waitFor(t, func() bool {
+			if _, err := s.Sweep(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			return l.Client().ZCard(context.Background(), index).Val() == 21
+		})
+		if gone, err := s.Sweep(context.Background()); err != nil || gone != 0 {
+			t.Fatalf("%d, %v", gone, err)
+		}
+		if got := pages(t, s, 1000, func() {}); len(got) != 21 || got[0] != "fresh" {
+			t.Fatalf("%q", got)
+		}
+	})
+}
+
 func TestChange_forOnePosition_countsThereAlone(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {

@@ -75,6 +75,9 @@ var listLua string
 //go:embed summary.lua
 var summaryLua string
 
+//go:embed sweep.lua
+var sweepLua string
+
 var (
 	registerScript  = lanes.NewScript("register", countLua, headLua, presentLua, registerLua)
 	changeScript    = lanes.NewScript("change", countLua, headLua, changeLua)
@@ -92,6 +95,7 @@ var (
 	handbackScript  = lanes.NewScript("handback", handbackLua)
 	listScript      = lanes.NewScript("list", countLua, listLua)
 	summaryScript   = lanes.NewScript("summary", countLua, headLua, summaryLua)
+	sweepScript     = lanes.NewScript("sweep", sweepLua)
 )
 
 // Options of a session.
