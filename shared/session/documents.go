@@ -141,7 +141,7 @@ type laneOrder struct {
 func (s *Store) order(after flows.Place, limit int) *order {
 	keys := s.lanes.FlowsKeys()
 	o := &order{store: s, lanes: make([]laneOrder, len(keys))}
-	o.chunk = min(limit, 4*limit/len(keys)+8) // more than a lane's share: mostly one round trip will do
+	o.chunk = min(limit, 4*limit/len(keys)+8) + 1 // more than a lane's share: mostly one round trip will do; and one to see the end by
 	for i, key := range keys {
 		o.lanes[i] = laneOrder{key: key, at: after, more: true}
 	}

@@ -127,8 +127,10 @@ func TestList_hasEveryFlowOnce_newestFirst_whateverThePages(t *testing.T) {
 			want = append([]flows.ID{id}, want...)
 		}
 		for _, limit := range []int{4, 25, many, 1000} {
-			if got := pages(t, s, limit, func() {}); fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Fatalf("in pages of %d: %d flows: %q", limit, len(got), got)
+			turned := 0
+			got := pages(t, s, limit, func() { turned++ })
+			if fmt.Sprint(got) != fmt.Sprint(want) || turned != (many-1)/limit {
+				t.Fatalf("in pages of %d, turned %d times: %d flows: %q", limit, turned, len(got), got)
 			}
 		}
 	})
