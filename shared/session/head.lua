@@ -8,6 +8,8 @@
 --                than the document's size, for a patch adds at most itself
 --   folded       the newest seq that the snapshot holds
 --   from         "<epoch> <seq>": what this epoch was put back from, or what was deleted (restore, delete)
+--   created      ms of the document's first change; 0: not known
+--   deleted      the epoch that the last deletion ended: nodes that were in its session are out of it
 --   session, closed, fence   see register and end
 
 -- read_head: epoch (false where there is none), seq, at, bytes, base, folded.

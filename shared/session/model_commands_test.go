@@ -279,7 +279,7 @@ func (w *modelWorld) end(t *rapid.T) {
 			affected, err = n.flow.Close(context.Background())
 			return ""
 		}
-		existed, affected, err = n.flow.Delete(context.Background())
+		existed, affected, err = n.flow.Delete(context.Background(), nil)
 		c, _ := n.flow.Read(context.Background(), session.Held{}) // nothing else tells the new epoch
 		return c.Epoch
 	}, func(fresh string) {

@@ -65,7 +65,7 @@ func TestDelete_isLearntByANodeThatMissedIt(t *testing.T) {
 		b := session.NewStore(l, "b", patient).Flow("f")
 		r := join(t, b, 0, 1)
 		for range 2 { // the flow gets another epoch each time
-			if _, _, err := a.Delete(context.Background()); err != nil {
+			if _, _, err := a.Delete(context.Background(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}

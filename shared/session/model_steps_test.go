@@ -52,6 +52,9 @@ func (s *spec) holds(node string, token int64) bool {
 
 // register: a node says how many clients it has or wants, in full.
 func (s *spec) register(node string, r session.Registration, fresh string) (session.Registered, error) {
+	if r.Number > 0 && s.head != nil && s.head.deleted != "" && s.head.deleted == r.Held.Epoch {
+		return session.Registered{}, session.ErrEnded
+	}
 	if err := s.lost(r.Held); err != nil {
 		return session.Registered{}, err
 	}
@@ -301,11 +304,12 @@ func (s *spec) restore(held, found session.Position, d session.Folded, answered 
 
 // delete: the session ends, the document goes; that it was there is known, so nobody takes it for a loss.
 func (s *spec) delete(fresh string) (existed bool, affected int) {
+	open := s.session != nil
 	affected = s.close()
 	existed, s.listed = s.listed, false
 	s.log, s.snapshot, s.answered = nil, nil, nil
-	if h := s.head; h != nil {
-		*h = flowHead{epoch: fresh, size: 2, from: s.position(), sessions: h.sessions, closed: h.closed, fence: h.fence, until: s.retained()}
+	if h := s.head; h != nil && (open || existed) {
+		*h = flowHead{epoch: fresh, size: 2, from: s.position(), deleted: h.epoch, sessions: h.sessions, closed: h.closed, fence: h.fence, until: s.retained()}
 	}
 	return existed, affected
 }

@@ -24,6 +24,9 @@ local flow, known_number = ARGV[10], tonumber(ARGV[11])
 local fresh_epoch, publish = ARGV[12], ARGV[13]
 
 local found_epoch, found_seq, found_at = read_head(head)
+if known_number > 0 and redis.call('HGET', head, 'deleted') == ARGV[14] then
+  return {'ended'} -- with its document, which is no loss
+end
 if has_lost(found_epoch, found_seq, found_at, ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end
