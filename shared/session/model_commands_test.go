@@ -57,12 +57,12 @@ func (w *modelWorld) registerAs(t *rapid.T, n *modelNode, r session.Registration
 	w.same(t, "register", got, want)
 	switch {
 	case errors.Is(err, session.ErrEnded):
-		n.clients, n.epoch, n.number = 0, "", 0
+		n.clients, n.number = 0, 0
 	case err == nil:
 		if got.Granted > r.Before && got.Total > w.spec.opts.MaxClients {
 			t.Fatal("more clients came in than the limit allows")
 		}
-		n.clients, n.epoch, n.number = got.Granted, got.Epoch, got.Number
+		n.clients, n.number = got.Granted, got.Number
 		w.token(n, got.Token)
 		w.holds(t, n, r.Held)
 	}
@@ -171,6 +171,10 @@ func (w *modelWorld) fold(t *rapid.T) {
 	d := session.Folded{Held: n.held, Bytes: n.bytes, Document: []byte(n.document)}
 	if n.held.Epoch == "" || rapid.Bool().Draw(t, "of any seq") {
 		d.Held = w.at(w.somePosition(t))
+		if log := w.spec.log; log != nil && len(log.runs) > 0 && rapid.IntRange(0, 3).Draw(t, "inside a run") < 3 {
+			u := log.runs[rapid.IntRange(0, len(log.runs)-1).Draw(t, "run")]
+			d.Held = session.Held{Position: session.Position{Epoch: u.Epoch, Seq: u.Last()}, At: u.At}
+		}
 		if d.Epoch == w.spec.position().Epoch && d.Seq <= w.spec.position().Seq {
 			d.Bytes, d.Document = w.spec.bytesAt(d.Seq), []byte(w.spec.document(d.Seq))
 		}
