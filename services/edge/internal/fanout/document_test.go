@@ -390,6 +390,20 @@ func TestDocument_atItsLimit_takesWhatFits(t *testing.T) {
 	if got := ann.acked(15); got != "document_too_large" {
 		t.Fatal(got)
 	}
+	// It did not hear of that, and sends it again, behind one that fits; from another edge.
+	ann.change(16, `{"m":"short"}`)
+	if got := ann.acked(16); !strings.HasPrefix(got, "ok") {
+		t.Fatal(got)
+	}
+	elsewhere := startNode(t, r.URL, "b", quick).follow("f", following("ann"))
+	for id, want := range map[uint64]string{15: "document_too_large", 16: "ok"} {
+		elsewhere.change(id, `{}`)
+		if got := elsewhere.acked(id); !strings.HasPrefix(got, want) {
+			t.Fatalf("change %d again: %s", id, got)
+		}
+	}
+	ann.change(17, fmt.Sprintf(`{"m":"%s"}`, text))
+	ann.acked(17)
 	outside := func(changes string) error {
 		_, err := a.flows.Change(context.Background(), "f", flows.Change{Changes: []byte(changes)})
 		return err
