@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"helix/bench/internal/actors"
+	"helix/bench/internal/faults"
+	"helix/bench/internal/process"
+)
+
+// check is one run of the adversary.
+type check struct {
+	Seed     uint64
+	Duration time.Duration
+	Edges    int
+	Flows    int
+	Kinds    []faults.Kind
+	Redis    string
+	Binary   string
+	Round    time.Duration
+	Window   int
+
+	progress io.Writer
+	cluster  *faults.Cluster
+	world    *actors.World
+	flows    []*actors.Flow
+	idle     []int // goroutines of each edge before anybody came
+	began    time.Time
+	done     map[faults.Kind]int
+	rounds   int
+
+	mu      sync.Mutex
+	broken  error
+	trace   string
+	stopRun context.CancelFunc
+}
+
+// The edges' settings: short times, so that much happens in little time, and small queues, so that slow
+// readers are slow.
+const (
+	checkLease   = 2 * time.Second
+	checkTimeout = time.Second
+)
+
+// checkCommand tries to make Helix lose, double or reorder an acknowledged change.
+func checkCommand(args []string, stdout, progress io.Writer) error {
+	c := check{progress: progress, done: map[faults.Kind]int{}}
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	flags.Uint64Var(&c.Seed, "seed", 0, "of the plan; 0: a new one, which is printed")
+	flags.DurationVar(&c.Duration, "duration", time.Minute, "how long to break things; a round is not cut short")
+	flags.IntVar(&c.Edges, "edges", 3, "edges to start")
+	flags.IntVar(&c.Flows, "flows", 4, "flows, each with clients of all kinds")
+	kinds := flags.String("faults", "all", `what may fail: "all", "none", or kinds with commas between; "all,-flush" leaves one out`)
+	flags.StringVar(&c.Redis, "redis", "single", "the Redis to start: single")
+	flags.StringVar(&c.Binary, "helix", "bin/helix", "the edge's binary")
+	flags.DurationVar(&c.Round, "round", 8*time.Second, "of faults, until all is healed and judged")
+	flags.IntVar(&c.Window, "window", 8, "changes that a writer sends without waiting for an answer, at most")
+	keep := flags.String("keep", "", "directory to keep the edges' words and Redis's data in; empty: they are removed")
+	file := flags.String("json", "", "file to write the result to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if c.Kinds, err = faults.ParseKinds(*kinds); err != nil {
+		return err
+	}
+	if c.Redis != "single" {
+		return fmt.Errorf("--redis is %q: it must be single", c.Redis)
+	}
+	if c.Seed == 0 {
+		c.Seed = uint64(rand.Uint32())
+	}
+	dir := *keep
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "helix-check-"); err != nil {
+			return fmt.Errorf("make a directory for Redis: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+	} else if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the directory to keep things in: %w", err)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	err = c.run(ctx, dir)
+	if err != nil {
+		_, _ = fmt.Fprintf(stdout, "FAILED with --seed %d, in round %d:\n%v\n%s", c.Seed, c.rounds+1, err, c.trace)
+		return fmt.Errorf("a promise is broken; the same plan again: --seed %d", c.Seed)
+	}
+	c.writeResult(stdout)
+	return c.writeJSON(*file)
+}
+
+func (c *check) run(ctx context.Context, dir string) (err error) {
+	ctx, c.stopRun = context.WithCancel(ctx)
+	defer c.stopRun()
+	c.cluster, err = faults.Start(faults.Setup{Binary: c.Binary, Edges: c.Edges, Dir: dir, Env: []string{
+		"HELIX_SESSION_LEASE_TTL=" + checkLease.String(), "HELIX_REDIS_TIMEOUT=" + checkTimeout.String(), "HELIX_SOCKET_QUEUE_BYTES=64KiB",
+		"HELIX_LOG_LEVEL=info",
+	}})
+	defer c.cluster.Stop()
+	if err != nil {
+		return err
+	}
+	if err := c.countIdle(); err != nil {
+		return err
+	}
+	c.populate()
+	c.began = time.Now()
+	people, leave := context.WithCancel(ctx)
+	defer leave()
+	for _, f := range c.flows {
+		f.Run(people)
+	}
+	err = c.breakThings(ctx)
+	leave()
+	for _, f := range c.flows {
+		f.Wait()
+	}
+	c.mu.Lock()
+	broken := c.broken
+	c.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
+	if err == nil {
+		err = c.empty(ctx)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// countIdle counts what an edge that nobody uses has. Each is used once before: what is made at the
+// first use stays.
+func (c *check) countIdle() error {
+	for _, e := range c.cluster.Edges {
+		n, err := e.Goroutines()
+		if err != nil {
+			return err
+		}
+		c.idle = append(c.idle, n)
+	}
+	return nil
+}
+
+// breakThings goes through the rounds: faults, then a quiet point at which all is judged.
+func (c *check) breakThings(ctx context.Context) error {
+	options := faults.Options{Seed: c.Seed, Kinds: c.Kinds, Edges: c.Edges, Lease: checkLease, Timeout: checkTimeout, Duration: c.Round}
+	for time.Since(c.began) < c.Duration || c.rounds == 0 {
+		plan := faults.Plan(options, c.rounds)
+		for _, f := range plan {
+			c.done[f.Kind]++
+		}
+		c.world.Note(fmt.Sprintf("round %d begins", c.rounds+1))
+		c.world.SetBusy(true)
+		err := c.cluster.Carry(ctx, plan, c.Round, c.world.Note)
+		c.world.SetBusy(false)
+		c.world.Note("all is healed")
+		if err != nil {
+			return err
+		}
+		if err := c.settle(ctx); err != nil {
+			return err
+		}
+		c.rounds++
+		s := &c.world.Stats
+		_, _ = fmt.Fprintf(c.progress, "  %4.0fs  round %d: %d changes, %d faults, %d connects\n", time.Since(c.began).Seconds(), c.rounds, s.Changes.Load(), c.faults(), s.Connects.Load())
+	}
+	return nil
+}
+
+func (c *check) settle(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, f := range c.flows {
+		all.Go(func() {
+			if err := f.Settle(ctx); err != nil && ctx.Err() == nil {
+				c.fail(f, err)
+			}
+		})
+	}
+	all.Wait()
+	return ctx.Err()
+}
+
+// fail keeps the first broken promise and ends the run.
+func (c *check) fail(f *actors.Flow, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken == nil {
+		c.broken = fmt.Errorf("flow %s: %w", f.ID, err)
+		go func() { // the caller holds the flow's lock, which a trace needs; run waits for it
+			defer c.stopRun()
+			trace := f.Trace(err)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.trace = trace
+		}()
+	}
+}
+
+func (c *check) faults() (n int) {
+	for _, k := range c.done {
+		n += k
+	}
+	return n
+}
+
+// empty looks at what is left when everybody is gone: no flow, no subscription, no goroutine.
+func (c *check) empty(ctx context.Context) error {
+	const within, slack = 30 * time.Second, 5
+	for deadline := time.Now().Add(within); ; {
+		text, err := c.left(slack)
+		if err != nil || text == "" || ctx.Err() != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("left behind, %v after everybody went: %s", within, text)
+		}
+		wait(ctx, 50*time.Millisecond)
+	}
+}
+
+func (c *check) left(slack int) (what string, err error) {
+	channels, err := process.Ask(c.cluster.Redis.Addr, "PUBSUB", "CHANNELS")
+	if err != nil {
+		return "", err
+	}
+	if len(channels) > 0 {
+		return fmt.Sprintf("subscriptions to %v", channels), nil
+	}
+	for i, e := range c.cluster.Edges {
+		flows, err := e.Metric("helix_flows")
+		if err != nil {
+			return "", err
+		}
+		if flows != 0 {
+			return fmt.Sprintf("%s has %v flows", e.Name, flows), nil
+		}
+		n, err := e.Goroutines()
+		if err != nil {
+			return "", err
+		}
+		if n > c.idle[i]+slack {
+			return fmt.Sprintf("%s has %d goroutines, at its start it had %d", e.Name, n, c.idle[i]), nil
+		}
+	}
+	return "", nil
+}
+
+// populate makes the flows and their clients: the same for the same seed.
+func (c *check) populate() {
+	var edges, direct []string
+	for _, e := range c.cluster.Edges {
+		edges = append(edges, e.Clients.Addr())
+		direct = append(direct, e.Addr)
+	}
+	c.world = actors.NewWorld(edges, direct, checkLease, c.fail)
+	random := rand.New(rand.NewPCG(c.Seed, 7))
+	for i := range c.Flows {
+		f := c.world.NewFlow(fmt.Sprintf("check-%d", i))
+		for _, b := range c.people(i, random) {
+			f.Add(b, random.Uint64())
+		}
+		f.AddPoster("http", 2, random.Uint64())
+		c.flows = append(c.flows, f)
+	}
+}
+
+// people are the clients of one flow. On every edge one stays, and holds the document there.
+func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
+	for e := range c.Edges {
+		list = append(list, actors.Behaviour{Name: fmt.Sprintf("stays-%d", e), Follows: true, Edge: e})
+	}
+	busy, pad := 4.0, 20
+	if flow == 0 { // a busy one, whose slow readers cannot follow
+		busy, pad = 15, 1500
+	}
+	any := func(b actors.Behaviour) { b.Edge = -1; list = append(list, b) }
+	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Pad: pad})
+	any(actors.Behaviour{Name: "careful", Follows: true, Rate: busy, Window: 1, Pad: pad, Leaves: true, Stays: 4 * time.Second, Away: 500 * time.Millisecond})
+	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
+	any(actors.Behaviour{Name: "plain", Rate: busy / 2, Window: max(c.Window/2, 1)})
+	any(actors.Behaviour{Name: "reader", Follows: true})
+	any(actors.Behaviour{Name: "away", Follows: true, Stays: 2 * time.Second, Away: 2 * time.Second, Leaves: random.IntN(2) == 0})
+	any(actors.Behaviour{Name: "late", Follows: true, Fresh: true, Stays: time.Second, Away: 500 * time.Millisecond, Leaves: true})
+	any(actors.Behaviour{Name: "watcher", Stays: 3 * time.Second, Away: time.Second})
+	slow := actors.Behaviour{Name: "slow", Follows: true, Slow: 2000, Edge: random.IntN(c.Edges)}
+	list = append(list, slow)
+	return list
+}
+
+// checkResult is what a run that found nothing has to show.
+type checkResult struct {
+	Seed     uint64              `json:"seed"`
+	Seconds  float64             `json:"seconds"`
+	Rounds   int                 `json:"rounds"`
+	Edges    int                 `json:"edges"`
+	Flows    int                 `json:"flows"`
+	Changes  int64               `json:"changes"`
+	Acked    int64               `json:"acknowledged"`
+	Unknown  int64               `json:"given_up_without_an_answer"`
+	Repeats  int64               `json:"sent_again"`
+	Refused  int64               `json:"refused_for_now"`
+	Seen     int64               `json:"deliveries"`
+	Connects int64               `json:"connects"`
+	Resumes  int64               `json:"resumes"`
+	Syncs    int64               `json:"syncs"`
+	Catchups int64               `json:"catchups"`
+	TooSlow  int64               `json:"closed_as_too_slow"`
+	Errors   int64               `json:"channel_errors"`
+	Epochs   int64               `json:"new_epochs"`
+	Counts   float64             `json:"seconds_until_counts_were_right_at_most"`
+	Faults   map[faults.Kind]int `json:"faults"`
+}
+
+func (c *check) result() checkResult {
+	s := &c.world.Stats
+	return checkResult{
+		Seed: c.Seed, Seconds: time.Since(c.began).Seconds(), Rounds: c.rounds, Edges: c.Edges, Flows: c.Flows,
+		Changes: s.Changes.Load(), Acked: s.Acked.Load(), Unknown: s.Unknown.Load(), Repeats: s.Repeats.Load(), Refused: s.Refused.Load(),
+		Seen: s.Deliveries.Load(), Connects: s.Connects.Load(), Resumes: s.Resumes.Load(), Syncs: s.Syncs.Load(), Catchups: s.Catchups.Load(),
+		TooSlow: s.TooSlow.Load(), Errors: s.Errors.Load(), Epochs: s.Epochs.Load(), Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
+	}
+}
+
+func (c *check) writeResult(w io.Writer) {
+	r := c.result()
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "seed\t%d\n", r.Seed)
+	fmt.Fprintf(t, "duration\t%.0f s, %d rounds, %d edges, %d flows\n", r.Seconds, r.Rounds, r.Edges, r.Flows)
+	fmt.Fprintf(t, "changes\t%d, acknowledged %d, given up without an answer %d\n", r.Changes, r.Acked, r.Unknown)
+	fmt.Fprintf(t, "sent again\t%d, refused for now %d\n", r.Repeats, r.Refused)
+	fmt.Fprintf(t, "deliveries\t%d, catch-ups %d, closed as too slow %d\n", r.Seen, r.Catchups, r.TooSlow)
+	fmt.Fprintf(t, "connects\t%d, resumed %d, documents sent %d, channels that failed %d\n", r.Connects, r.Resumes, r.Syncs, r.Errors)
+	fmt.Fprintf(t, "new epochs\t%d\n", r.Epochs)
+	fmt.Fprintf(t, "counts right\tafter %.2f s at most\n", r.Counts)
+	var kinds []string
+	for k, n := range r.Faults {
+		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
+	}
+	slices.Sort(kinds)
+	fmt.Fprintf(t, "faults\t%d: %s\n", c.faults(), strings.Join(kinds, ", "))
+	_ = t.Flush()
+}
+
+func (c *check) writeJSON(file string) error {
+	if file == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(c.result(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
