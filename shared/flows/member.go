@@ -21,8 +21,15 @@ type Member interface {
 	// Answered gives the outcome of one Membership.Change: tag is that change's. Outcomes come in the
 	// order of the changes, and each before the Deliver of that change. tag is only lent.
 	Answered(tag []byte, receipt Receipt, err error)
-	// Deliver hands over one or more frames that Encoding made. The bytes are shared: read only.
+	// Deliver hands over one or more frames that Encoding made. The bytes are shared: read only. A client
+	// for which too much waits already is given up.
 	Deliver(frames []byte)
+	// Offer is Deliver for a member that joined with Sync or Resume. taken is false where too much waits
+	// for the client: it then misses the frames, and Membership.Drained must be called when it took
+	// what waited.
+	Offer(frames []byte) (taken bool)
+	// CatchUp is Deliver for one large frame that stands for all that the client missed.
+	CatchUp(frame []byte)
 	// Ended says that the server's side is over.
 	Ended(End)
 }
@@ -39,6 +46,9 @@ type Membership interface {
 	// while the flow has more unanswered bytes than its bound, and never longer than the store's
 	// deadline.
 	Change(c Change)
+	// Drained says that the client took what waited for it, after an Offer that was not taken. It never
+	// blocks and may be called with locks held.
+	Drained()
 	// Leave gives the place up. It never blocks on the network and may be called more than once.
 	Leave()
 }
@@ -70,6 +80,7 @@ func (p Position) String() string { return p.Epoch + " " + strconv.FormatUint(p.
 
 // Joined is what a client learns when it joins.
 type Joined struct {
+	Membership  Membership // the client's, though Join may not have returned it yet
 	ClientID    string
 	ClientCount int // in the whole cluster, this client included
 	Epoch       string

@@ -26,10 +26,32 @@ func (e *LostError) Error() string {
 // Position is a place in a flow's history.
 type Position = flows.Position
 
+// Held is a place in a flow's history as a node knows it: its time tells it from the same seq in another
+// history, of a Redis that lost changes and was given others. The zero Held is none; a zero At is not known.
+type Held struct {
+	Position
+	At time.Time // Redis's, of the run that ended with Seq
+}
+
+func (h Held) at() int64 {
+	if h.At.IsZero() {
+		return 0
+	}
+	return h.At.UnixMilli()
+}
+
+// timeOf is a time as Redis has it; 0 is none.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
 // Guard is under what conditions a run of changes is carried out.
 type Guard struct {
 	// Held is where the node holds the document; a Redis that knows less answers LostError.
-	Held Position
+	Held Held
 	// Limit of the document in bytes; 0: none. A run that might cross it gets ErrFull, unless the
 	// document is at FitsAt, where the caller knows that it does not.
 	Limit  int
@@ -42,10 +64,11 @@ type Changed struct {
 	Epoch    string
 	First    uint64 // seq of the first change that was not a repeat; the others follow without gaps
 	At       time.Time
-	Counted  bool   // the node's clients are counted in the session
-	Token    int64  // fencing token where this node holds the lease, else 0
-	Unfolded uint64 // changes that the snapshot does not hold yet
-	Bytes    uint64 // of all changes of the epoch up to the run's last; see Update
+	Counted  bool      // the node's clients are counted in the session
+	Token    int64     // fencing token where this node holds the lease, else 0
+	Unfolded uint64    // changes that the snapshot does not hold yet
+	Bytes    uint64    // of all changes of the epoch up to the run's last; see Update
+	Before   time.Time // of the run before; see Update
 	Repeats  []Repeat
 }
 
@@ -64,8 +87,8 @@ func (f *Flow) Change(body *Body, g Guard, done func(Changed, error)) {
 	if g.Fits {
 		fits = int64(g.FitsAt)
 	}
-	args := make([]any, 0, 12+4*len(body.parts))
-	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Limit, fits)
+	args := make([]any, 0, 13+4*len(body.parts))
+	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Held.at(), g.Limit, fits)
 	args = body.appendArgs(args)
 	s.lanes.Start(changeScript, f.changeKeys, args, func(reply any, err error) {
 		if err != nil {
@@ -86,7 +109,7 @@ func parseChanged(body *Body, reply any) (Changed, error) {
 	}
 	out := Changed{
 		Epoch: r.text(), First: uint64(r.integer()), At: time.UnixMilli(r.integer()),
-		Counted: r.integer() == 1, Token: r.integer(), Unfolded: uint64(r.integer()), Bytes: uint64(r.integer()),
+		Counted: r.integer() == 1, Token: r.integer(), Unfolded: uint64(r.integer()), Bytes: uint64(r.integer()), Before: timeOf(r.integer()),
 	}
 	for len(r.values) > 0 && !r.bad {
 		index := int(r.integer())

@@ -18,7 +18,7 @@ local epoch, seq = read_head(head)
 local existed = redis.call('ZREM', documents, flow)
 redis.call('DEL', log, snapshot, answered)
 if epoch then
-  redis.call('HDEL', head, 'bytes', 'base', 'folded')
+  redis.call('HDEL', head, 'at', 'bytes', 'base', 'folded')
   redis.call('HSET', head, 'epoch', fresh_epoch, 'seq', 0, 'from', epoch .. ' ' .. integer(seq))
   keep_for(retention, head)
 end

@@ -10,7 +10,7 @@ import (
 
 // Folded is a document at one position, with what a list of flows shows of it.
 type Folded struct {
-	Position
+	Held
 	Bytes    uint64 // of all changes of the epoch up to the position
 	Document []byte
 	Title    string
@@ -34,7 +34,7 @@ func (f *Flow) FoldVacant(ctx context.Context, d Folded) (written bool, err erro
 func (f *Flow) fold(ctx context.Context, token int64, d Folded) (written bool, err error) {
 	s, k := f.store, f.keys
 	reply, err := s.lanes.Run(ctx, foldScript, []string{k.Lease, k.Head, k.Log, k.Snapshot},
-		s.argNode, token, d.Epoch, d.Seq, d.Bytes, d.Document, len(d.Document), d.Title, d.Nodes, d.Edges, d.KeepFrom, s.argRetention)
+		s.argNode, token, d.Epoch, d.Seq, d.Bytes, d.Document, len(d.Document), d.Title, d.Nodes, d.Edges, d.KeepFrom, s.argRetention, d.at())
 	if err != nil {
 		return false, err
 	}
@@ -58,7 +58,7 @@ type AnsweredChange struct {
 // Restore puts a document back that Redis lost. held is where the node held it, found what Redis has
 // now. done, which must not block, gets the new epoch, or an empty one where Redis changed meanwhile and
 // nothing was done.
-func (f *Flow) Restore(held, found Position, d Folded, answered []AnsweredChange, done func(epoch string, err error)) {
+func (f *Flow) Restore(held Position, found Held, d Folded, answered []AnsweredChange, done func(epoch string, err error)) {
 	s, k := f.store, f.keys
 	args := []any{
 		f.argID, found.Epoch, found.Seq, newEpoch(), d.Document, len(d.Document), d.Title, d.Nodes, d.Edges,

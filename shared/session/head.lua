@@ -2,6 +2,7 @@
 --
 -- The head hash holds
 --   epoch, seq   the run of seqs and the newest of them
+--   at           Redis's time of the newest in ms: with the seq it tells two histories apart
 --   bytes        of all changes of the epoch up to seq
 --   base         the document's size at some seq less "bytes" at that seq: bytes + base is never less
 --                than the document's size, for a patch adds at most itself
@@ -9,16 +10,28 @@
 --   from         "<epoch> <seq>": what this epoch was put back from, or what was deleted (restore, delete)
 --   session, closed, fence   see register and end
 
--- read_head: epoch (false where there is none), seq, bytes, base, folded.
+-- read_head: epoch (false where there is none), seq, at, bytes, base, folded.
 local function read_head(head)
-  local v = redis.call('HMGET', head, 'epoch', 'seq', 'bytes', 'base', 'folded')
-  return v[1], tonumber(v[2] or 0), tonumber(v[3] or 0), tonumber(v[4] or 2), tonumber(v[5] or 0)
+  local v = redis.call('HMGET', head, 'epoch', 'seq', 'at', 'bytes', 'base', 'folded')
+  return v[1], tonumber(v[2] or 0), tonumber(v[3] or 0), tonumber(v[4] or 0), tonumber(v[5] or 2), tonumber(v[6] or 0)
+end
+
+-- is_other: whether the time of a run is not the one that a node knows; 0: it knows none.
+local function is_other(at, known_at)
+  return known_at > 0 and at ~= known_at
 end
 
 -- has_lost: whether Redis knows less, or other, than a node that holds the flow's document: it was
--- restarted with an older or an empty data set, or another node put a document back already.
-local function has_lost(epoch, seq, known_epoch, known_seq)
-  return known_epoch ~= '' and (epoch ~= known_epoch or seq < known_seq)
+-- restarted with an older or an empty data set, or another node put a document back already. Where Redis
+-- is further on, the node finds out by the next run that it gets: each tells the time of the one before.
+local function has_lost(epoch, seq, at, known_epoch, known_seq, known_at)
+  return known_epoch ~= '' and (epoch ~= known_epoch or seq < known_seq or (seq == known_seq and is_other(at, known_at)))
+end
+
+-- time_of: the time in ms of the run in the log that ends with a seq; nil where the log has no such run.
+local function time_of(log, seq)
+  local entry = redis.call('XRANGE', log, integer(seq), integer(seq))[1]
+  return entry and tonumber(string.match(entry[2][2], '^u %S+ %d+ (%d+) '))
 end
 
 -- reaches: whether log entries, oldest first, follow on a seq without a gap.

@@ -41,7 +41,7 @@ func run(t testing.TB, f *session.Flow, g session.Guard, changes ...session.Chan
 	return r.got, r.err
 }
 
-func read(t testing.TB, f *session.Flow, behind session.Position) session.Content {
+func read(t testing.TB, f *session.Flow, behind session.Held) session.Content {
 	t.Helper()
 	c, err := f.Read(context.Background(), behind)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestRead_givesTheLogBehindASeq(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
-		if c := read(t, f, session.Position{}); !reflect.DeepEqual(c, session.Content{}) {
+		if c := read(t, f, session.Held{}); !reflect.DeepEqual(c, session.Content{}) {
 			t.Fatalf("a flow that nobody changed: %+v", c)
 		}
 		epoch := put(t, f, `{"n":1}`).Epoch
@@ -86,7 +86,7 @@ func TestRead_givesTheLogBehindASeq(t *testing.T) {
 			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
 			{session.Position{Epoch: "other", Seq: 2}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
 		} {
-			c := read(t, f, test.behind)
+			c := read(t, f, session.Held{Position: test.behind})
 			if c.Behind != test.log || c.Seq != 4 || c.Epoch != epoch || !reflect.DeepEqual(history(c), test.want) {
 				t.Errorf("behind %v: %+v, %q", test.behind, c, history(c))
 			}
@@ -118,7 +118,7 @@ func TestChange_thatWasSentBefore_countsOnce(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(only.Repeats, []session.Repeat{{Index: 0, Seq: 7}}) {
 			t.Fatalf("%+v, %v", only, err)
 		}
-		c := read(t, a, session.Position{})
+		c := read(t, a, session.Held{})
 		if got := history(c); !reflect.DeepEqual(got, []string{`1 {"ann":1}`, `2 {"p":0}`, `3 {"ann":2}`, `4 {"bob":7}`, `5 {"p":0}`, `6 {"p":0}`, `7 {"ann":3}`}) || c.Seq != 7 {
 			t.Fatalf("%q", got)
 		}
@@ -149,8 +149,11 @@ func TestChange_remembersABoundedNumberOfClients_theNewest(t *testing.T) {
 	}
 }
 
+// at is a place whose time the caller does not know.
+func at(p session.Position) session.Held { return session.Held{Position: p} }
+
 func fold(seq uint64, epoch string, bytes uint64, document string) session.Folded {
-	return session.Folded{Position: session.Position{Epoch: epoch, Seq: seq}, Bytes: bytes, Document: []byte(document), Title: "T", KeepFrom: seq + 1}
+	return session.Folded{Held: at(session.Position{Epoch: epoch, Seq: seq}), Bytes: bytes, Document: []byte(document), Title: "T", KeepFrom: seq + 1}
 }
 
 func TestFold_keepsTheDocument_trimsTheLog_andOnlyForTheHolder(t *testing.T) {
@@ -167,43 +170,50 @@ func TestFold_keepsTheDocument_trimsTheLog_andOnlyForTheHolder(t *testing.T) {
 		if last.Unfolded != 6 {
 			t.Fatalf("%+v", last)
 		}
-		updates := read(t, a, session.Position{}).Updates
-		at := func(seq int) session.Folded {
-			return fold(uint64(seq), last.Epoch, updates[seq-1].Bytes, fmt.Sprintf(`{"n":%d}`, seq))
+		updates := read(t, a, session.Held{}).Updates
+		folded := func(seq int) session.Folded {
+			d := fold(uint64(seq), last.Epoch, updates[seq-1].Bytes, fmt.Sprintf(`{"n":%d}`, seq))
+			d.At = updates[seq-1].At
+			return d
 		}
 		for who, lease := range map[string]*session.Lease{"another node": b.Lease(token), "an older holder": a.Lease(token - 1)} {
-			if _, err := lease.Fold(context.Background(), at(4)); !errors.Is(err, session.ErrLeaseLost) {
+			if _, err := lease.Fold(context.Background(), folded(4)); !errors.Is(err, session.ErrLeaseLost) {
 				t.Fatalf("%s: %v", who, err)
 			}
 		}
-		if _, err := b.FoldVacant(context.Background(), at(4)); !errors.Is(err, session.ErrLeaseLost) {
+		if _, err := b.FoldVacant(context.Background(), folded(4)); !errors.Is(err, session.ErrLeaseLost) {
 			t.Fatalf("while the lease is held: %v", err)
 		}
-		keep := at(4)
+		keep := folded(4)
 		keep.KeepFrom = 3
 		if ok, err := a.Lease(token).Fold(context.Background(), keep); err != nil || !ok {
 			t.Fatalf("%v, %v", ok, err)
 		}
-		if ok, err := a.Lease(token).Fold(context.Background(), at(2)); err != nil || ok {
+		if ok, err := a.Lease(token).Fold(context.Background(), folded(2)); err != nil || ok {
 			t.Fatalf("an older document over a newer one: %v, %v", ok, err)
 		}
-		other := at(5)
+		other := folded(5)
 		other.Epoch = "other"
 		if ok, err := a.Lease(token).Fold(context.Background(), other); err != nil || ok {
 			t.Fatalf("of another epoch: %v, %v", ok, err)
 		}
-		c := read(t, b, session.Position{})
+		other = folded(5)
+		other.At = other.At.Add(-time.Second)
+		if ok, err := a.Lease(token).Fold(context.Background(), other); err != nil || ok {
+			t.Fatalf("of another history: %v, %v", ok, err)
+		}
+		c := read(t, b, session.Held{})
 		if c.Behind || c.Seq0 != 4 || c.Document != `{"n":4}` || c.Bytes0 != updates[3].Bytes || !reflect.DeepEqual(history(c), []string{`5 {"n":5}`, `6 {"n":6}`}) {
 			t.Fatalf("%+v %q", c, history(c))
 		}
-		if c := read(t, b, session.Position{Epoch: last.Epoch, Seq: 2}); !c.Behind || len(history(c)) != 4 {
+		if c := read(t, b, at(session.Position{Epoch: last.Epoch, Seq: 2})); !c.Behind || len(history(c)) != 4 {
 			t.Fatalf("what the log was to keep: %+v", c)
 		}
-		if c := read(t, b, session.Position{Epoch: last.Epoch, Seq: 1}); c.Behind {
+		if c := read(t, b, at(session.Position{Epoch: last.Epoch, Seq: 1})); c.Behind {
 			t.Fatalf("what was trimmed: %+v", c)
 		}
 		mustRegister(t, a, session.Registration{Left: 1})
-		if ok, err := b.FoldVacant(context.Background(), at(6)); err != nil || !ok {
+		if ok, err := b.FoldVacant(context.Background(), folded(6)); err != nil || !ok {
 			t.Fatalf("without a session: %v, %v", ok, err)
 		}
 		if got := put(t, b, `{"n":7}`); got.Unfolded != 1 || got.First != 7 {
@@ -229,7 +239,7 @@ func TestChange_thatMightCrossTheLimit_isRefused_unlessItsSenderKnowsThatItFits(
 			t.Fatal(err)
 		}
 		write.ID--
-		c := read(t, f, session.Position{})
+		c := read(t, f, session.Held{})
 		last := c.Updates[len(c.Updates)-1]
 		fits := guard
 		fits.Fits, fits.FitsAt = true, c.Seq-1
@@ -240,7 +250,9 @@ func TestChange_thatMightCrossTheLimit_isRefused_unlessItsSenderKnowsThatItFits(
 		if got, err := run(t, f, fits, write); err != nil || got.First != c.Seq+1 || len(got.Repeats) != 0 {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		if ok, err := f.FoldVacant(context.Background(), fold(c.Seq, c.Epoch, last.Bytes, write.Changes)); err != nil || !ok {
+		folded := fold(c.Seq, c.Epoch, last.Bytes, write.Changes)
+		folded.At = c.At
+		if ok, err := f.FoldVacant(context.Background(), folded); err != nil || !ok {
 			t.Fatalf("%v, %v", ok, err)
 		}
 		write.ID++
@@ -253,7 +265,7 @@ func TestChange_thatMightCrossTheLimit_isRefused_unlessItsSenderKnowsThatItFits(
 // restore puts a document back into a Redis that was found empty.
 func restore(f *session.Flow, held session.Position, d session.Folded, answered []session.AnsweredChange) (epoch string, err error) {
 	done := make(chan struct{})
-	f.Restore(held, session.Position{}, d, answered, func(e string, failed error) {
+	f.Restore(held, session.Held{}, d, answered, func(e string, failed error) {
 		epoch, err = e, failed
 		close(done)
 	})
@@ -269,10 +281,10 @@ func TestRestore_putsADocumentBack_once_andAnOlderRedisIsNoticed(t *testing.T) {
 		held := session.Position{Epoch: "OLD", Seq: 40} // of a Redis that forgot everything
 		ann := session.Change{ClientID: "ann", ID: 3, Changes: `{"x":1}`}
 		var lost *session.LostError
-		if _, err := run(t, f, session.Guard{Held: held}, ann); !errors.As(err, &lost) || lost.Epoch != "" || lost.Seq != 0 {
+		if _, err := run(t, f, session.Guard{Held: at(held)}, ann); !errors.As(err, &lost) || lost.Epoch != "" || lost.Seq != 0 {
 			t.Fatalf("%v", err)
 		}
-		if _, err := register(t, f, session.Registration{Wanted: 1, Joined: 1, Held: held}); !errors.As(err, &lost) {
+		if _, err := register(t, f, session.Registration{Wanted: 1, Joined: 1, Held: at(held)}); !errors.As(err, &lost) {
 			t.Fatalf("%v", err)
 		}
 		messages := listen(t, f)
@@ -288,18 +300,59 @@ func TestRestore_putsADocumentBack_once_andAnOlderRedisIsNoticed(t *testing.T) {
 		if again, err := restore(f, held, document, nil); err != nil || again != "" {
 			t.Fatalf("a second node put it back too: %q, %v", again, err)
 		}
-		c := read(t, f, held)
+		c := read(t, f, at(held))
 		if c.Behind || c.Epoch != epoch || c.From != held || c.Document != `{"kept":true}` || c.Seq != 0 {
 			t.Fatalf("%+v", c)
 		}
 		now := session.Position{Epoch: epoch}
-		got, err := run(t, f, session.Guard{Held: now}, ann, session.Change{ClientID: "ann", ID: 4, Changes: `{"y":1}`})
+		got, err := run(t, f, session.Guard{Held: at(now)}, ann, session.Change{ClientID: "ann", ID: 4, Changes: `{"y":1}`})
 		if err != nil || got.First != 1 || !reflect.DeepEqual(got.Repeats, []session.Repeat{{Index: 0}}) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		ahead := session.Position{Epoch: epoch, Seq: 2} // as with a Redis that lost its newest second
-		if _, err := run(t, f, session.Guard{Held: ahead}, ann); !errors.As(err, &lost) || lost.Epoch != epoch || lost.Seq != 1 {
+		if _, err := run(t, f, session.Guard{Held: at(ahead)}, ann); !errors.As(err, &lost) || lost.Epoch != epoch || lost.Seq != 1 {
 			t.Fatalf("%v", err)
+		}
+	})
+}
+
+// A Redis that lost its newest changes and was given others has another history under the same seqs: the
+// time of a run tells them apart.
+func TestHistory_anotherOneUnderTheSameSeqs_isNoticed(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		var at []session.Held
+		for i := range 3 {
+			got := put(t, f, fmt.Sprintf(`{"n":%d}`, i+1))
+			at = append(at, session.Held{Position: session.Position{Epoch: got.Epoch, Seq: got.First}, At: got.At})
+			if i > 0 && !got.Before.Equal(at[i-1].At) {
+				t.Fatalf("the run before it was at %v, not at %v", got.Before, at[i-1].At)
+			}
+		}
+		for i, known := range at {
+			if c := read(t, f, known); !c.Behind || c.Forked || len(history(c)) != 2-i || !c.At.Equal(at[2].At) {
+				t.Errorf("behind %d: %+v", i+1, c)
+			}
+			known.At = known.At.Add(-time.Second)
+			if c := read(t, f, known); c.Behind || !c.Forked || len(history(c)) != 3 || c.Updates[2].Before != at[1].At {
+				t.Errorf("behind another %d: %+v", i+1, c)
+			}
+		}
+		other := at[2]
+		other.At = other.At.Add(-time.Second)
+		var lost *session.LostError
+		if _, err := run(t, f, session.Guard{Held: other}, session.Change{Changes: `{}`}); !errors.As(err, &lost) || lost.Seq != 3 {
+			t.Errorf("a change behind another history: %v", err)
+		}
+		if _, err := register(t, f, session.Registration{Wanted: 1, Joined: 1, Held: other}); !errors.As(err, &lost) {
+			t.Errorf("a registration: %v", err)
+		}
+		if got, err := run(t, f, session.Guard{Held: at[2]}, session.Change{Changes: `{}`}); err != nil || got.First != 4 {
+			t.Errorf("behind this one: %+v, %v", got, err)
+		}
+		if got, err := register(t, f, session.Registration{Wanted: 1, Joined: 1}); err != nil || got.At.Before(at[2].At) || got.Seq != 4 {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }
@@ -326,7 +379,7 @@ func TestDelete_removesTheDocument_andIsNoLoss(t *testing.T) {
 				break
 			}
 		}
-		c := read(t, f, session.Position{Epoch: before.Epoch, Seq: 1})
+		c := read(t, f, at(session.Position{Epoch: before.Epoch, Seq: 1}))
 		if c.Behind || c.Epoch == before.Epoch || c.Document != "" || len(c.Updates) != 0 || c.From != (session.Position{Epoch: before.Epoch, Seq: 1}) {
 			t.Fatalf("%+v", c)
 		}

@@ -12,14 +12,14 @@ import (
 // What is published on a flow's channel. The first byte says what it is, so that edges of two
 // versions can share a Redis: a kind that an edge does not know it ignores.
 //
-//	u <epoch> <first seq> <ms> <bytes> <node> <run>\n   then per change:
+//	u <epoch> <first seq> <ms> <bytes> <ms of the run before> <node> <run>\n   then per change:
 //	      uvarint member, uvarint change id, uvarint length + client id, uvarint length + changes (JSON)
 //	c <epoch> <session number> <version> <total> <joined 0|1><left 0|1>
 //	x <epoch> <session number> <ms> deleted|idle
 //	r <epoch>                                              a document was put back under a new epoch
 //	v                                                      the lease is free
 //
-// The scripts write the header up to <bytes>; the rest of a "u" is a Body, made by the node. The log
+// The scripts write the header up to <ms of the run before>; the rest of a "u" is a Body, made by the node. The log
 // holds the same bytes.
 
 // ErrMessage says that a published message is not of its form.
@@ -39,9 +39,10 @@ type Update struct {
 	Epoch   string
 	First   uint64 // seq of the first change
 	At      time.Time
-	Bytes   uint64 // of all changes of the epoch up to the last of these
-	Node    string // the incarnation that sent it
-	Run     uint64 // its number for the run
+	Bytes   uint64    // of all changes of the epoch up to the last of these
+	Before  time.Time // of the run before; zero: there was none in the epoch
+	Node    string    // the incarnation that sent it
+	Run     uint64    // its number for the run
 	Changes []Change
 }
 
@@ -109,7 +110,7 @@ type parser struct {
 }
 
 func (p *parser) update() *Update {
-	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Node: p.word()}
+	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Before: timeOf(p.number()), Node: p.word()}
 	line, rest, ok := strings.Cut(p.rest, "\n")
 	run, err := strconv.ParseUint(line, 10, 64)
 	if !ok || err != nil {

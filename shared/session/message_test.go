@@ -14,7 +14,7 @@ func published(epoch, first, ms string, changes ...[2]string) string {
 	for i, c := range changes {
 		b.Add(uint64(i+1), session.Change{ClientID: c[0], ID: uint64(i), Changes: c[1]})
 	}
-	return "u " + epoch + " " + first + " " + ms + " 4711 " + string(b.Bytes())
+	return "u " + epoch + " " + first + " " + ms + " 4711 1700000000001 " + string(b.Bytes())
 }
 
 func TestParseMessage_update(t *testing.T) {
@@ -47,7 +47,7 @@ func TestParseMessage_others(t *testing.T) {
 	if m, err := session.ParseMessage("z of a version to come"); err != nil || m != (session.Message{}) {
 		t.Errorf("an unknown kind: %+v, %v", m, err)
 	}
-	for _, bad := range []string{"u ", "u E 1 2 3 n x\n", "u E 1 2 3 n 1\n", "u E 1 2 3 n 1\n\x01\x00\xff\xff\xff\xff\x0f", "u E -1 2 3 n 1\n\x01\x00\x00\x00", "u E 1 2 x n 1\n\x01\x00\x00\x00", "r ", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
+	for _, bad := range []string{"u ", "u E 1 2 3 4 n x\n", "u E 1 2 3 4 n 1\n", "u E 1 2 3 4 n 1\n\x01\x00\xff\xff\xff\xff\x0f", "u E -1 2 3 4 n 1\n\x01\x00\x00\x00", "u E 1 2 x 4 n 1\n\x01\x00\x00\x00", "u E 1 2 3 x n 1\n\x01\x00\x00\x00", "r ", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
 		if m, err := session.ParseMessage(bad); !errors.Is(err, session.ErrMessage) {
 			t.Errorf("%q: %+v, %v", bad, m, err)
 		}

@@ -9,11 +9,14 @@ import (
 
 // Content is what a flow's document is made of, as Redis holds it.
 type Content struct {
-	Position          // the newest change
-	From     Position // what the epoch was put back from, or what was deleted at its beginning; zero: it began empty
+	Held          // the newest change
+	From Position // what the epoch was put back from, or what was deleted at its beginning; zero: it began empty
 
 	// Behind says that Updates follow on the position that was asked for; else they follow on Document.
-	Behind   bool
+	Behind bool
+	// Forked says that Redis has another change at the position: it lost changes and was given others.
+	// Updates are then all that the log has.
+	Forked   bool
 	Document string // JSON; empty where nothing was folded yet: then it is {}
 	Seq0     uint64 // of Document
 	Bytes0   uint64 // of all changes of the epoch up to Seq0
@@ -21,7 +24,7 @@ type Content struct {
 }
 
 // Read is ReadLater for a caller that waits.
-func (f *Flow) Read(ctx context.Context, behind Position) (Content, error) {
+func (f *Flow) Read(ctx context.Context, behind Held) (Content, error) {
 	type result struct {
 		content Content
 		err     error
@@ -37,10 +40,10 @@ func (f *Flow) Read(ctx context.Context, behind Position) (Content, error) {
 }
 
 // ReadLater reads the changes behind a position where the log reaches back that far, else the snapshot
-// and the changes behind it; the zero Position asks for the snapshot. A flow that Redis knows nothing
+// and the changes behind it; the zero Held asks for the snapshot. A flow that Redis knows nothing
 // of has the zero Content. done must not block.
-func (f *Flow) ReadLater(behind Position, done func(Content, error)) {
-	f.store.lanes.Start(readScript, f.readKeys, []any{behind.Epoch, behind.Seq}, func(reply any, err error) {
+func (f *Flow) ReadLater(behind Held, done func(Content, error)) {
+	f.store.lanes.Start(readScript, f.readKeys, []any{behind.Epoch, behind.Seq, behind.at()}, func(reply any, err error) {
 		if err != nil {
 			done(Content{}, err)
 			return
@@ -55,8 +58,9 @@ func (f *Flow) parseContent(reply any) (Content, error) {
 	if kind == "none" {
 		return Content{}, nil
 	}
-	c := Content{Position: Position{Epoch: r.text(), Seq: uint64(r.integer())}, From: parsePosition(r.text()), Behind: kind == "log"}
-	if !c.Behind {
+	c := Content{Behind: kind == "log", Forked: kind == "fork"}
+	c.Epoch, c.Seq, c.At, c.From = r.text(), uint64(r.integer()), timeOf(r.integer()), parsePosition(r.text())
+	if kind == "document" {
 		c.Seq0, c.Bytes0, c.Document = uint64(r.integer()), uint64(r.integer()), r.text()
 	}
 	for len(r.values) > 0 && !r.bad {

@@ -20,7 +20,7 @@ type Registration struct {
 	Epoch  string
 	Number int64
 	// Held is where the node holds the document; a Redis that knows less answers LostError.
-	Held Position
+	Held Held
 }
 
 // Registered is what a node learns.
@@ -36,6 +36,7 @@ type Registered struct {
 	Next    time.Duration // until another node's deadline; negative where there is no other node
 	More    bool          // clients came in this step: told on the channel too, under Version
 	Fewer   bool          // clients went in this step, also those of dead nodes
+	At      time.Time     // of Seq
 }
 
 // Register says how many clients this node has or wants in the flow, in full; done learns what was
@@ -44,7 +45,7 @@ func (f *Flow) Register(r Registration, done func(Registered, error)) {
 	s := f.store
 	args := []any{
 		s.argNode, r.Wanted, r.Before, r.Joined, r.Left, s.argMax, s.argNodeTTL, s.argLeaseTTL, s.argRetention,
-		string(f.id), r.Epoch, r.Number, newEpoch(), s.argPublish, r.Held.Epoch, r.Held.Seq,
+		string(f.id), r.Epoch, r.Number, newEpoch(), s.argPublish, r.Held.Epoch, r.Held.Seq, r.Held.at(),
 	}
 	s.lanes.Start(registerScript, f.registerKeys, args, func(reply any, err error) {
 		if err != nil {
@@ -73,6 +74,7 @@ func parseRegistered(reply any) (Registered, error) {
 		out.Next = -1
 	}
 	out.More, out.Fewer = r.integer() == 1, r.integer() == 1
+	out.At = timeOf(r.integer())
 	return out, r.failed("register")
 }
 

@@ -9,12 +9,12 @@
 --       7 node TTL in ms      8 lease TTL in ms      9 retention in ms
 --       10 flow id            11 epoch and 12 number of the session that the node knows ('' and 0: none)
 --       13 fresh epoch        14 publish command
---       15 epoch and 16 seq that the node holds the document at ('' and 0: it does not)
+--       15 epoch, 16 seq and 17 its time, that the node holds the document at ('', 0 and 0: it does not)
 -- returns {'ended'} if the session that the node knows was closed on purpose, or
 --       {'lost', epoch or '', seq} if Redis knows less than the node: nothing was done; else
 --       {'ok', granted, total, version of the count, session number, started in ms, epoch, seq,
 --        fencing token or '0', ms until the next other node's deadline or -1,
---        1 if clients came else 0, 1 if clients went else 0}
+--        1 if clients came else 0, 1 if clients went else 0, time of the newest seq in ms}
 local lease, session, head, index, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local node, wanted, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined, left, max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -22,8 +22,8 @@ local node_ttl, lease_ttl, retention = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local flow, known_epoch, known_number = ARGV[10], ARGV[11], tonumber(ARGV[12])
 local fresh_epoch, publish = ARGV[13], ARGV[14]
 
-local found_epoch, found_seq = read_head(head)
-if has_lost(found_epoch, found_seq, ARGV[15], tonumber(ARGV[16])) then
+local found_epoch, found_seq, found_at = read_head(head)
+if has_lost(found_epoch, found_seq, found_at, ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end
 local epoch = epoch_of(head, fresh_epoch)
@@ -50,7 +50,7 @@ if total == 0 then
   redis.call('ZREM', index, flow)
   keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
   local seq = redis.call('HGET', head, 'seq') or '0'
-  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0}
+  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0, integer(found_at)}
 end
 
 local number, started = unpack(redis.call('HMGET', session, 'number', 'started'))
@@ -102,4 +102,4 @@ for other, deadline in pairs(deadlines) do
   end
 end
 local seq = redis.call('HGET', head, 'seq') or '0'
-return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline, more, fewer}
+return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline, more, fewer, integer(found_at)}

@@ -15,7 +15,7 @@ if (now_epoch or '') ~= found_epoch or seq ~= found_seq then
   return false
 end
 redis.call('DEL', log)
-redis.call('HSET', head, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'base', ARGV[6], 'folded', 0, 'from', ARGV[10])
+redis.call('HSET', head, 'epoch', epoch, 'seq', 0, 'at', 0, 'bytes', 0, 'base', ARGV[6], 'folded', 0, 'from', ARGV[10])
 redis.call('HSET', snapshot, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'document', ARGV[5],
   'title', ARGV[7], 'nodes', ARGV[8], 'edges', ARGV[9])
 for i = 13, #ARGV, 2 do

@@ -24,6 +24,8 @@ type Metrics struct {
 	DeliveredBytes prometheus.Counter
 	QueueOverflows prometheus.Counter // clients closed because they did not follow
 	SlowWrites     prometheus.Counter // writes that found a client's kernel buffer full
+	Lagging        prometheus.Gauge   // members that miss changes until they take what waits for them
+	Catchups       prometheus.Counter // composed patches, or documents, that stood for what a member missed
 	Gaps           prometheus.Counter // seqs that did not come over pub/sub
 	Folds          prometheus.Counter // snapshots written
 	Restores       prometheus.Counter // documents put back that Redis had lost
@@ -59,6 +61,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		DeliveredBytes: r.counter("delivered_bytes_total", "Bytes of updates that were handed to members' queues."),
 		QueueOverflows: r.counter("queue_overflows_total", "Clients that were closed because they did not follow."),
 		SlowWrites:     r.counter("slow_writes_total", "Writes that found a client's kernel buffer full."),
+		Lagging:        r.gauge("lagging_members", "Members that miss changes until they take what waits for them."),
+		Catchups:       r.counter("catchups_total", "Composed patches, or documents, that stood for what a member missed."),
 		Gaps:           r.counter("gaps_total", "Times that a change did not come over pub/sub in its order."),
 
 		Folds:    r.counter("folds_total", "Snapshots of documents that this edge wrote."),

@@ -14,6 +14,7 @@ import (
 
 // Dashboards and alerts are written against these names: one that changes here breaks them.
 var names = []string{
+	"helix_catchups_total",
 	"helix_changes_total",
 	"helix_channels",
 	"helix_delivered_bytes_total",
@@ -22,6 +23,7 @@ var names = []string{
 	"helix_folds_total",
 	"helix_gaps_total",
 	"helix_joins_total",
+	"helix_lagging_members",
 	"helix_lease_gains_total",
 	"helix_lease_losses_total",
 	"helix_leaves_total",

@@ -17,7 +17,9 @@ type flowChannel struct {
 	topic      *socket.Topic
 	rawID      string
 	membership flows.Membership // of the read goroutine alone
+	joined     flows.Membership // the same, for Drained; set once, before the first Offer
 	limiter    *rate.Limiter    // made with the first change; of the read goroutine alone
+	again      uint64           // the change id that came too fast and must be sent again first; 0: none
 }
 
 var _ flows.Member = (*flowChannel)(nil)
@@ -106,7 +108,7 @@ func (c *flowChannel) change(m *phoenix.Message) {
 	if err == nil {
 		id, err = changeID(m.Payload)
 	}
-	if err == nil && !c.limiter.Allow() {
+	if err == nil && !c.allowed(id) {
 		err = flows.ErrRateLimited
 	}
 	if err != nil {
@@ -114,6 +116,24 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		return
 	}
 	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id})
+}
+
+// allowed says whether a change keeps to the rate. Once one with an id did not, those behind it must wait
+// until it is sent again: carried out before it, they would make it look like a repeat.
+func (c *flowChannel) allowed(id uint64) bool {
+	if id > 0 && c.again > 0 && id > c.again {
+		return false
+	}
+	if !c.limiter.Allow() {
+		if id > 0 {
+			c.again = id
+		}
+		return false
+	}
+	if id > 0 {
+		c.again = 0
+	}
+	return true
 }
 
 // changeID reads the id that the client gave its change; 0: none. JavaScript's numbers are exact up to 2^53.
@@ -149,7 +169,10 @@ func (c *flowChannel) Encoding() flows.Encoding {
 }
 
 // Joined implements flows.Member.
-func (c *flowChannel) Joined(j flows.Joined) { c.topic.Accept(joined(j)) }
+func (c *flowChannel) Joined(j flows.Joined) {
+	c.joined = j.Membership
+	c.topic.Accept(joined(j))
+}
 
 // Refused implements flows.Member.
 func (c *flowChannel) Refused(err error) {
@@ -172,6 +195,15 @@ func (c *flowChannel) Answered(tag []byte, receipt flows.Receipt, err error) {
 
 // Deliver implements flows.Member.
 func (c *flowChannel) Deliver(frames []byte) { c.topic.Send(frames) }
+
+// Offer implements flows.Member.
+func (c *flowChannel) Offer(frames []byte) (taken bool) { return c.topic.Offer(frames) }
+
+// CatchUp implements flows.Member.
+func (c *flowChannel) CatchUp(frame []byte) { c.topic.SendWhole(frame) }
+
+// Drained implements socket.Drained.
+func (c *flowChannel) Drained() { c.joined.Drained() }
 
 // Ended implements flows.Member.
 func (c *flowChannel) Ended(why flows.End) {

@@ -48,7 +48,7 @@ func BenchmarkFanout_1000Clients(b *testing.B) {
 	for range clients {
 		f.members.add(&member{Member: &sink{}, flow: f})
 	}
-	f.history.start(session.Position{Epoch: "EPOCH"})
+	f.history.start(session.Held{Position: session.Position{Epoch: "EPOCH"}})
 	changes := `{"nodes":{"node-1734":{"position":{"x":1042.5,"y":-310.25},"data":{"label":"Classify the ticket"}}}}`
 	payloads := make([]string, 1024)
 	seq := uint64(0)
@@ -60,7 +60,7 @@ func BenchmarkFanout_1000Clients(b *testing.B) {
 				var body session.Body
 				body.Start("another.node", seq)
 				body.Add(1, session.Change{ClientID: "IOFJBSXZ6DYZ3EIL", Changes: changes})
-				payloads[i] = fmt.Sprintf("u EPOCH %d 1700000000123 4711 %s", seq+uint64(i)+1, body.Bytes())
+				payloads[i] = fmt.Sprintf("u EPOCH %d 1700000000123 4711 0 %s", seq+uint64(i)+1, body.Bytes())
 			}
 			b.StartTimer()
 		}

@@ -29,6 +29,9 @@ func (f *Flow) let(m *member, count int, got session.Registered) {
 	f.following++
 	f.catching = append(f.catching, catching{member: m, got: got, count: count})
 	f.letCatching()
+	if f.content.doc == nil && f.history.known() {
+		f.repair() // for the day on which Redis forgets it, or the member lags
+	}
 }
 
 // letCatching lets in who waits and can be told what it asked for, and sees to it that what the others
@@ -101,12 +104,9 @@ func missed(updates []*session.Update, after uint64) (list []flows.Numbered) {
 // welcome tells a member that it is in; from now on it gets what comes.
 func (f *Flow) welcome(m *member, count int, got session.Registered, j flows.Joined) {
 	f.members.add(m)
-	j.ClientID, j.ClientCount, j.Epoch, j.Seq, j.StartedAt = m.clientID, count, f.history.Epoch, f.history.Seq, got.Started
+	j.Membership, j.ClientID, j.ClientCount, j.Epoch, j.Seq, j.StartedAt = m, m.clientID, count, f.history.Epoch, f.history.Seq, got.Started
 	m.Joined(j)
-	if m.owed {
-		m.owed = false
-		m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
-	}
+	f.payOwed(m, m.owes)
 	f.emit(telemetry.EventClientJoined, m.clientID, count)
 }
 

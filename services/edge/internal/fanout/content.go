@@ -74,6 +74,9 @@ func (f *Flow) rest() {
 		f.apply()
 	}
 	f.content.json = nil
+	if !f.wantsDocument() && len(f.catching) == 0 {
+		f.content = content{}
+	}
 	if len(f.catching) == 0 {
 		f.history.recent, f.history.recentBytes = nil, 0
 	}
@@ -90,12 +93,12 @@ func (f *Flow) documentJSON() []byte {
 
 // folded gives the document at the history's position with what a list of flows shows of it.
 func (f *Flow) folded() session.Folded {
-	return fold(f.document(), f.history.Position, f.history.bytes)
+	return fold(f.document(), f.history.Held, f.history.bytes)
 }
 
-func fold(doc *document.Document, at session.Position, bytes uint64) session.Folded {
+func fold(doc *document.Document, at session.Held, bytes uint64) session.Folded {
 	return session.Folded{
-		Position: at, Bytes: bytes, Document: doc.AppendJSON(make([]byte, 0, doc.Size())),
+		Held: at, Bytes: bytes, Document: doc.AppendJSON(make([]byte, 0, doc.Size())),
 		Title: title(doc), Nodes: doc.Len("nodes"), Edges: doc.Len("edges"),
 	}
 }

@@ -57,13 +57,15 @@ func (f *Flow) update(u *session.Update) {
 		h.hold(u)
 		f.repair()
 	case u.Last() <= h.Seq:
-		if u.At.After(h.at) { // these seqs were given once before: Redis lost its newest changes
+		if u.At.After(h.At) { // these seqs were given once before: Redis lost its newest changes
 			f.repair()
 		}
 	case u.First > h.Seq+1:
 		f.hub.Metrics.Gaps.Inc()
 		h.hold(u)
 		f.repair()
+	case u.First <= h.Seq || h.isOther(u):
+		f.repair() // it is read again, with what it follows on
 	default:
 		f.deliver(u)
 		if len(h.ahead) > 0 && h.ahead[0].Epoch == h.Epoch && h.ahead[0].First <= h.Seq+1 {
@@ -79,15 +81,19 @@ func (f *Flow) deliver(u *session.Update) {
 	known := f.history.Seq
 	f.history.take(u)
 	f.settle()
+	f.lagging.miss(f, u, known)
 	deliveries, delivered := 0, 0
 	for _, g := range f.members.groups {
 		frames := f.frames(g.encoding, u, known)
 		for _, m := range g.members {
+			if m.lag != nil {
+				continue
+			}
 			if m.noEcho && u.Node == f.hub.node {
 				f.deliverWithoutEcho(m, u, known)
 				continue
 			}
-			m.Deliver(frames)
+			f.give(m, frames, u, known)
 			delivered += len(frames)
 		}
 		deliveries += len(g.members) * len(u.Changes)
@@ -134,7 +140,17 @@ func (f *Flow) deliverWithoutEcho(m *member, u *session.Update, known uint64) {
 		}
 	}
 	if len(frames) > 0 {
+		f.give(m, frames, u, known)
+	}
+}
+
+// give hands an update to a member, or notes that it missed it.
+func (f *Flow) give(m *member, frames []byte, u *session.Update, known uint64) {
+	switch {
+	case !m.follows:
 		m.Deliver(frames)
+	case !m.Offer(frames):
+		f.lag(m, u, known)
 	}
 }
 
@@ -158,7 +174,7 @@ func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {
-		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()})
+		f.members.broadcast(flows.Event{Kind: flows.EventDeleted, Flow: f.id, Timestamp: at.Unix()}, 0)
 	}
 	f.end(why)
 	for _, c := range f.catching { // they are for the session to come

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"helix/shared/flows"
+	"helix/shared/redistest"
 )
 
 func following(clientID string) flows.JoinOptions {
@@ -195,36 +196,44 @@ func TestRedis_forgetsEverything_andGetsItBack(t *testing.T) {
 	whole.wait(`update 0 {"a":1,"b":{"c":1}}`)
 }
 
+// keep gives what takes Redis back to what it holds now: as one that comes back with an older data set.
+func (n *node) keep(r *redistest.Server, flow flows.ID) (older func()) {
+	n.t.Helper()
+	client, keys, ctx := r.Client(n.t), n.lanes.Keys(flow), context.Background()
+	old := map[string]string{}
+	for _, key := range []string{keys.Head, keys.Log, keys.Answered} {
+		dump, err := client.Dump(ctx, key).Result()
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		old[key] = dump
+	}
+	return func() {
+		for key, dump := range old {
+			if err := client.RestoreReplace(ctx, key, 0, dump).Err(); err != nil {
+				n.t.Fatal(err)
+			}
+		}
+	}
+}
+
 // A Redis that comes back with an older data set gives seqs again that it gave before.
 func TestRedis_losesItsNewest_andGetsThemBack(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	a, b := startNode(t, r.URL, "a", quick), startNode(t, r.URL, "b", quick)
 	ann, bob := a.follow("f", following("ann")), b.follow("f", following("bob"))
-	client := r.Client(t)
-	keys := a.lanes.Keys("f")
 	for id := range uint64(5) {
 		ann.change(id+1, fmt.Sprintf(`{"n%d":1}`, id))
 	}
 	ann.acked(5)
-	old := map[string]string{}
-	for _, key := range []string{keys.Head, keys.Log, keys.Answered} {
-		dump, err := client.Dump(context.Background(), key).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		old[key] = dump
-	}
+	older := a.keep(r, "f")
 	for id := range uint64(5) {
 		ann.change(id+6, fmt.Sprintf(`{"n%d":2}`, id))
 	}
 	ann.acked(10)
 	bob.until("all", func() bool { return bob.at.Seq == 10 })
-	for key, dump := range old {
-		if err := client.RestoreReplace(context.Background(), key, 0, dump).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	older()
 	bob.change(1, `{"bob":1}`)
 	bob.acked(1)
 	ann.change(11, `{"n0":3}`)
@@ -232,6 +241,90 @@ func TestRedis_losesItsNewest_andGetsThemBack(t *testing.T) {
 	for _, f := range []*follower{ann, bob} {
 		f.reaches(`{"n0":3,"n1":2,"n2":2,"n3":2,"n4":2,"bob":1}`)
 	}
+}
+
+// The same, but others change the flow before an edge that holds what was lost comes to know: under the
+// same seqs, and as many or more of them. Both histories are kept.
+func TestRedis_losesItsNewest_andOthersGoOn_bothAreKept(t *testing.T) {
+	t.Parallel()
+	for others := range 8 {
+		t.Run(fmt.Sprint(others+1), func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			a, b := startNode(t, r.URL, "a", quick), startNode(t, r.URL, "b", quick)
+			ann, bob := a.follow("f", following("ann")), b.follow("f", following("bob"))
+			ann.change(1, `{"n":1}`)
+			ann.acked(1)
+			older := a.keep(r, "f")
+			for id := range uint64(4) {
+				ann.change(id+2, fmt.Sprintf(`{"n":%d}`, id+2))
+				ann.acked(id + 2)
+			}
+			bob.until("all", func() bool { return bob.at.Seq == 5 })
+			older()
+			c := startNode(t, r.URL, "c", quick)
+			want := `{"n":5`
+			for i := range others + 1 { // from outside the session: it does not know better
+				change := fmt.Sprintf(`"o%d":%d`, i, i)
+				if _, err := c.flows.Change(context.Background(), "f", flows.Change{Changes: []byte("{" + change + "}")}); err != nil {
+					t.Fatal(err)
+				}
+				want += "," + change
+			}
+			for _, f := range []*follower{ann, bob} {
+				f.reaches(want + "}")
+			}
+			ann.change(6, `{"n":6}`)
+			if got := ann.acked(6); !strings.HasPrefix(got, "ok") {
+				t.Fatal(got)
+			}
+			want = strings.Replace(want, `"n":5`, `"n":6`, 1) + "}"
+			for _, f := range []*follower{ann, bob, c.follow("f", following(""))} {
+				f.reaches(want)
+			}
+		})
+	}
+}
+
+// A client may send on without waiting. Once one of its changes is to be sent again, those behind it are
+// too: carried out before it, they would make it look like a repeat, and it would be lost.
+func TestChange_behindOneThatMustBeSentAgain_waitsForIt(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a := startNode(t, r.URL, "a", quick)
+	ann := a.follow("f", following("ann"))
+	ann.change(1, `{"n1":1}`)
+	ann.acked(1)
+	r.Pause()
+	for id := uint64(2); id <= 20; id++ {
+		ann.change(id, fmt.Sprintf(`{"n%d":1}`, id))
+	}
+	first := ann.acked(2)
+	r.Resume()
+	if first != "unavailable" {
+		t.Fatal(first)
+	}
+	for id := uint64(3); id <= 25; id++ {
+		if id > 20 {
+			ann.change(id, fmt.Sprintf(`{"n%d":1}`, id))
+		}
+		if got := ann.acked(id); got != "unavailable" {
+			t.Fatalf("change %d, behind one that was not carried out: %s", id, got)
+		}
+	}
+	ann.note(func() { clear(ann.answers) })
+	want := `{"n1":1`
+	for id := uint64(2); id <= 25; id++ {
+		ann.change(id, fmt.Sprintf(`{"n%d":1}`, id))
+		want += fmt.Sprintf(`,"n%d":1`, id)
+	}
+	for id := uint64(2); id <= 25; id++ {
+		if got := ann.acked(id); !strings.HasPrefix(got, "ok") {
+			t.Fatalf("change %d: %s", id, got)
+		}
+	}
+	ann.reaches(want + "}")
+	a.follow("f", following("")).reaches(want + "}")
 }
 
 func TestDocument_atItsLimit_takesWhatFits(t *testing.T) {

@@ -67,7 +67,7 @@ func (h *Hub) changed(ctx context.Context, f *session.Flow, got session.Changed)
 }
 
 func (h *Hub) foldVacant(ctx context.Context, f *session.Flow) error {
-	c, err := f.Read(ctx, session.Position{})
+	c, err := f.Read(ctx, session.Held{})
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (h *Hub) foldVacant(ctx context.Context, f *session.Flow) error {
 	if err != nil {
 		return err
 	}
-	d := fold(doc, c.Position, bytes)
+	d := fold(doc, c.Held, bytes)
 	if keep := uint64(h.LogChanges); d.Seq > keep {
 		d.KeepFrom = d.Seq - keep + 1
 	}
@@ -109,7 +109,7 @@ func (h *Hub) build(id flows.ID, c *session.Content) (doc *document.Document, by
 }
 
 func (h *Hub) readDocument(ctx context.Context, f *session.Flow) (*document.Document, session.Position, error) {
-	c, err := f.Read(ctx, session.Position{})
+	c, err := f.Read(ctx, session.Held{})
 	if err != nil {
 		return nil, session.Position{}, unavailable(err)
 	}

@@ -28,6 +28,7 @@ type Flow struct {
 	left      int       // members that left since the last registration
 	joining   []*member // waiting for a registration
 	catching  []catching
+	lagging   lagging
 	following int // members, and who will be, that understand flow_sync
 	retired   bool
 	stopped   bool  // the edge shuts down
@@ -141,6 +142,7 @@ func (f *Flow) look() (next time.Duration, err error) {
 		}
 		f.register()
 		f.read()
+		f.serveLagging()
 		f.tellNotice(now)
 		f.armed = f.registering.due
 		for _, due := range []time.Time{f.notice.due, f.repairing.due} {
@@ -239,6 +241,7 @@ func (f *Flow) fail(err error) {
 		harmless(func() { m.Refused(flows.ErrUnavailable.Because(err)) })
 	}
 	for _, m := range in {
+		f.unlag(m)
 		harmless(func() { m.Ended(flows.EndFailed) })
 	}
 	f.kick()
@@ -253,6 +256,7 @@ func harmless(work func()) {
 // end takes all members out and tells them why. The caller holds the lock.
 func (f *Flow) end(why flows.End) {
 	for _, m := range f.members.clear() {
+		f.unlag(m)
 		m.Ended(why)
 	}
 }

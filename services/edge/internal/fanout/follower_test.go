@@ -30,6 +30,11 @@ type follower struct {
 	catchups int
 	answers  map[string]string
 	took     int // frames
+
+	// A client that is slow takes so many more frames; negative: any number.
+	room   int
+	missed bool // it did not take one
+	counts int  // the newest client count that it was told
 }
 
 // wire is what it is sent, as lines of JSON.
@@ -42,10 +47,11 @@ type wireEvent struct {
 	Seq     uint64
 	Changes json.RawMessage   `json:",omitempty"`
 	Patches []json.RawMessage `json:",omitempty"`
+	Count   int               `json:",omitempty"`
 }
 
 func (wire) AppendFrame(dst []byte, e flows.Event) []byte {
-	w := wireEvent{Kind: e.Kind, Epoch: e.Epoch, From: e.FromSeq, Seq: e.Seq}
+	w := wireEvent{Kind: e.Kind, Epoch: e.Epoch, From: e.FromSeq, Seq: e.Seq, Count: e.ClientCount}
 	if e.Changes != "" {
 		w.Changes = json.RawMessage(e.Changes)
 	}
@@ -61,7 +67,7 @@ func (wire) AppendFrame(dst []byte, e flows.Event) []byte {
 
 func (n *node) follow(id string, opts flows.JoinOptions) *follower {
 	n.t.Helper()
-	f := &follower{t: n.t, answers: map[string]string{}, doc: document.New()}
+	f := &follower{t: n.t, answers: map[string]string{}, doc: document.New(), room: -1}
 	f.more.L = &f.mu
 	m, err := n.flows.Join(id, opts, f)
 	if err != nil {
@@ -185,8 +191,42 @@ func (f *follower) Deliver(frames []byte) {
 	})
 }
 
+// CatchUp implements flows.Member.
+func (f *follower) CatchUp(frame []byte) { f.Deliver(frame) }
+
+// Offer implements flows.Member.
+func (f *follower) Offer(frames []byte) bool {
+	f.mu.Lock()
+	if f.room == 0 {
+		f.missed = true
+		f.mu.Unlock()
+		return false
+	}
+	f.room--
+	f.mu.Unlock()
+	f.Deliver(frames)
+	return true
+}
+
+// slow lets the follower take no more than so many frames, until drain.
+func (f *follower) slow(room int) { f.note(func() { f.room = room }) }
+
+// drain says that the follower took what waited, and takes so many more.
+func (f *follower) drain(room int) {
+	f.mu.Lock()
+	missed := f.missed
+	f.room, f.missed = room, false
+	f.mu.Unlock()
+	if missed {
+		f.membership.Drained()
+	}
+}
+
 func (f *follower) event(e wireEvent) {
 	switch e.Kind {
+	case flows.EventClientJoined, flows.EventClientLeft:
+		f.counts = e.Count
+		return
 	case flows.EventUpdate:
 		f.updates++
 		if e.Epoch != f.at.Epoch || e.Seq != f.at.Seq+1 {
@@ -198,7 +238,7 @@ func (f *follower) event(e wireEvent) {
 		f.set(e.Changes)
 	case flows.EventCatchup:
 		f.catchups++
-		if e.Epoch != f.at.Epoch || e.From != f.at.Seq || e.Seq <= e.From {
+		if e.Epoch != f.at.Epoch || e.From > f.at.Seq || e.Seq <= f.at.Seq {
 			f.t.Errorf("catchup %s from %d to %d behind %v", e.Epoch, e.From, e.Seq, f.at)
 		}
 		for _, p := range e.Patches {

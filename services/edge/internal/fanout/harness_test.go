@@ -142,6 +142,12 @@ func (c *client) Deliver(frames []byte) {
 	}
 }
 
+func (c *client) CatchUp(frame []byte) { c.Deliver(frame) }
+func (c *client) Offer(frames []byte) bool {
+	c.Deliver(frames)
+	return true
+}
+
 func (c *client) Answered(tag []byte, r flows.Receipt, err error) {
 	if err != nil {
 		c.note("error %s %s", tag, flows.AsError(err).Code)

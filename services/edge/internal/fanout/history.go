@@ -9,9 +9,8 @@ import (
 // history is what this edge knows of a flow's changes: where it is, the newest of them, and those that
 // came before one that is missing. Guarded by the flow's lock.
 type history struct {
-	session.Position           // the newest change that was delivered; without an epoch nothing is known yet
-	at               time.Time // Redis's time of it
-	bytes            uint64    // of all changes of the epoch up to it, as session.Update counts them
+	session.Held        // the newest change that was delivered; without an epoch nothing is known yet
+	bytes        uint64 // of all changes of the epoch up to it, as session.Update counts them
 
 	recent      []*session.Update // the newest, without gaps, the last at Position: for clients that resume
 	recentBytes int
@@ -40,13 +39,13 @@ func sizeOf(u *session.Update) int {
 func (h *history) known() bool { return h.Epoch != "" }
 
 // start puts the history to a position that Redis told; what was known before is forgotten.
-func (h *history) start(p session.Position) {
-	*h = history{Position: p, ahead: h.ahead, aheadBytes: h.aheadBytes, answered: h.answered}
+func (h *history) start(p session.Held) {
+	*h = history{Held: p, ahead: h.ahead, aheadBytes: h.aheadBytes, answered: h.answered}
 }
 
 // take notes an update that follows on the newest. What of it is not newer is noted too: runs are whole.
 func (h *history) take(u *session.Update) {
-	h.Seq, h.at, h.bytes = u.Last(), u.At, u.Bytes
+	h.Seq, h.At, h.bytes = u.Last(), u.At, u.Bytes
 	h.recent = append(h.recent, u)
 	h.recentBytes += sizeOf(u)
 	for i := range u.Changes {
@@ -67,6 +66,12 @@ func (h *history) answer(client string, id uint64, at time.Time) {
 		}
 	}
 	h.answered[client] = session.AnsweredChange{ClientID: client, ID: max(id, h.answered[client].ID), At: at}
+}
+
+// isOther says that a run which is published as the next one follows on another history: Redis lost
+// changes that this edge has, and was given others.
+func (h *history) isOther(u *session.Update) bool {
+	return !u.Before.IsZero() && !h.At.IsZero() && !u.Before.Equal(h.At)
 }
 
 // trim forgets the oldest recent updates over the bound, but none behind the seq that is still needed.

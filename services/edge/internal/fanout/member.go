@@ -18,7 +18,9 @@ type member struct {
 	// Guarded by flow.mu.
 	state memberState
 	num   uint64 // the flow's number for it, told with its changes
-	owed  bool   // the count, once it is in
+	again uint64 // the oldest change id that it must send again; 0: none
+	owes  owed   // the member is, once it is in or caught up
+	lag   *lag   // what it misses; nil: it keeps up
 	group *group
 	index int // in group.members
 }
@@ -105,11 +107,14 @@ func (r *roster) clear() []*member {
 }
 
 // sync tells all members that the document is another one: those who do not understand that get it as
-// an update.
+// an update. Those who lag are told when they are caught up.
 func (r *roster) sync(e flows.Event) {
 	for _, g := range r.groups {
 		var frames [2][]byte
 		for _, m := range g.members {
+			if m.lag != nil {
+				continue
+			}
 			kind, i := flows.EventUpdate, 0
 			if m.follows {
 				kind, i = flows.EventSync, 1
@@ -118,16 +123,24 @@ func (r *roster) sync(e flows.Event) {
 				e.Kind = kind
 				frames[i] = g.encoding.AppendFrame(nil, e)
 			}
-			m.Deliver(frames[i])
+			if m.follows {
+				m.CatchUp(frames[i])
+			} else {
+				m.Deliver(frames[i])
+			}
 		}
 	}
 }
 
-// broadcast tells all members of an event and says how many they are and how many bytes each got.
-func (r *roster) broadcast(e flows.Event) {
+// broadcast tells all members of an event. Those who lag are owed it, in its newest form; 0: they get it too.
+func (r *roster) broadcast(e flows.Event, lagging owed) {
 	for _, g := range r.groups {
 		frame := g.encoding.AppendFrame(nil, e)
 		for _, m := range g.members {
+			if m.lag != nil && lagging != 0 {
+				m.owes |= lagging
+				continue
+			}
 			m.Deliver(frame)
 		}
 	}

@@ -30,7 +30,7 @@ func (f *Flow) counted(got session.Registered, fresh []*member) {
 	case len(fresh) > 0 && !f.notice.joined: // the message was faster: the others have heard it
 		for _, m := range fresh {
 			if m.group == nil { // its answer waits for the document
-				m.owed = true
+				m.owes |= owesJoined
 				continue
 			}
 			m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
@@ -80,10 +80,10 @@ func (f *Flow) tellNotice(now time.Time) {
 	joined, left := n.joined, n.left
 	*n = notice{last: now}
 	if joined {
-		f.members.broadcast(f.countEvent(flows.EventClientJoined))
+		f.members.broadcast(f.countEvent(flows.EventClientJoined), owesJoined)
 	}
 	if left {
-		f.members.broadcast(f.countEvent(flows.EventClientLeft))
+		f.members.broadcast(f.countEvent(flows.EventClientLeft), owesLeft)
 	}
 }
 
@@ -98,6 +98,17 @@ const (
 	membersPerWindow = 50
 	mostWindows      = 10
 )
+
+// payOwed tells a member what it is owed.
+func (f *Flow) payOwed(m *member, owes owed) {
+	m.owes = 0
+	if owes&owesJoined != 0 {
+		m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
+	}
+	if owes&owesLeft != 0 {
+		m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientLeft)))
+	}
+}
 
 func (f *Flow) countEvent(kind flows.EventKind) flows.Event {
 	return flows.Event{Kind: kind, Flow: f.id, ClientCount: f.count}

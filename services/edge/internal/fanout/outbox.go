@@ -57,6 +57,13 @@ func (f *Flow) change(m *member, c flows.Change) {
 		if m.state != memberIn || o.stopped {
 			return // it was told that it is out
 		}
+		if m.again > 0 && c.ID > 0 {
+			if c.ID > m.again {
+				m.Answered(c.Tag, flows.Receipt{}, flows.ErrUnavailable)
+				return
+			}
+			m.again = 0
+		}
 		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes), id: c.ID, num: m.num, clientID: m.clientID})
 		o.bytes += len(data)
 		if !o.sending {
@@ -115,11 +122,11 @@ func (f *Flow) sendRun() {
 }
 
 // heldAt is where this edge holds the document, if it does.
-func (f *Flow) heldAt() session.Position {
+func (f *Flow) heldAt() session.Held {
 	if f.content.doc == nil {
-		return session.Position{}
+		return session.Held{}
 	}
-	return f.history.Position
+	return f.history.Held
 }
 
 // sent takes Redis's answer to a run.
@@ -179,14 +186,14 @@ func (f *Flow) answered(got session.Changed) {
 	}
 	if fresh > 0 && len(got.Repeats) == 0 && got.Epoch == f.history.Epoch && got.First == f.history.Seq+1 {
 		// Redis has it: so it is delivered, and held here, though its message may come late or never.
-		f.deliver(o.update(f.hub.node, got))
+		f.update(o.update(f.hub.node, got))
 	}
 	f.runDone()
 }
 
 // update is the run as it was published.
 func (o *outbox) update(node string, got session.Changed) *session.Update {
-	u := &session.Update{Epoch: got.Epoch, First: got.First, At: got.At, Bytes: got.Bytes, Node: node, Run: o.number, Changes: make([]session.Change, len(o.run))}
+	u := &session.Update{Epoch: got.Epoch, First: got.First, At: got.At, Bytes: got.Bytes, Before: got.Before, Node: node, Run: o.number, Changes: make([]session.Change, len(o.run))}
 	for i := range o.run {
 		c := &o.run[i]
 		u.Changes[i] = session.Change{Member: c.num, ID: c.id, ClientID: c.clientID, Changes: string(c.changes())}
@@ -212,12 +219,25 @@ func (f *Flow) answerRun(u *session.Update) {
 	}
 }
 
-// answerAll tells the members of the run that it failed.
+// answerAll tells the members of the run that it failed. Where they are to send their changes again, what
+// they sent behind those must not be carried out before: it would make the others look like repeats.
 func (f *Flow) answerAll(err error) {
-	for i := range f.outbox.run {
-		f.answer(&f.outbox.run[i], flows.Receipt{}, err)
+	o := &f.outbox
+	for i := range o.run {
+		f.answer(&o.run[i], flows.Receipt{}, err)
 	}
 	f.runDone()
+	kept := o.waiting[:0]
+	for i := range o.waiting {
+		c := o.waiting[i]
+		if c.id > 0 && c.member.again > 0 {
+			f.answer(&c, flows.Receipt{}, err)
+			continue
+		}
+		kept = append(kept, c)
+	}
+	clear(o.waiting[len(kept):])
+	o.waiting, o.open = kept, 0
 }
 
 // answer tells a member the outcome of its change, once.
@@ -227,6 +247,9 @@ func (f *Flow) answer(c *change, receipt flows.Receipt, err error) {
 		return
 	}
 	c.member = nil
+	if c.id > 0 && errors.Is(err, flows.ErrUnavailable) && (m.again == 0 || c.id < m.again) {
+		m.again = c.id
+	}
 	f.outbox.open--
 	f.outbox.bytes -= len(c.data)
 	if err == nil {

@@ -56,6 +56,7 @@ func (f *Flow) leave(m *member) {
 			m.state = memberOut
 			return
 		case memberIn:
+			f.unlag(m)
 			f.members.remove(m)
 			if m.follows {
 				f.following--
@@ -210,14 +211,14 @@ func (f *Flow) locate(got session.Registered) {
 	switch {
 	case got.Epoch == "":
 	case !h.known():
-		h.start(session.Position{Epoch: got.Epoch, Seq: got.Seq})
+		h.start(session.Held{Position: session.Position{Epoch: got.Epoch, Seq: got.Seq}, At: got.At})
 		for _, u := range h.release() {
 			f.update(u)
 		}
 		if f.content.doc == nil && f.wantsDocument() {
 			f.repair()
 		}
-	case got.Epoch != h.Epoch || got.Seq > h.Seq || got.Seq < f.registering.seq:
+	case got.Epoch != h.Epoch || got.Seq > h.Seq || got.Seq < f.registering.seq, got.Seq == h.Seq && !got.At.Equal(h.At):
 		f.repair() // more is on its way, or was lost
 	}
 }

@@ -15,7 +15,8 @@ type repair struct {
 	underWay bool
 	writing  bool // a document is being put back
 	run      uint64
-	asked    session.Position // where this edge was when the read began: Redis must know that much
+	asked    session.Held // where this edge was when the read began: Redis must know that much
+	forked   bool         // Redis was seen to have another history; only the document as it is there helps
 	failures int
 	due      time.Time // of the next try after a failure; zero: none
 }
@@ -40,12 +41,12 @@ func (f *Flow) read() {
 	r.wanted, r.underWay = false, true
 	r.run++
 	run := r.run
-	behind := f.history.Position
+	behind := f.history.Held
 	r.asked = behind
-	if f.content.doc == nil && f.wantsDocument() {
-		behind = session.Position{}
-	} else if least, ok := f.leastResume(); ok {
-		behind.Seq = min(behind.Seq, least)
+	if f.content.doc == nil && (f.wantsDocument() || r.forked) {
+		behind = session.Held{}
+	} else if least, ok := f.leastResume(); ok && least < behind.Seq {
+		behind.Seq, behind.At = least, time.Time{}
 	}
 	f.store.ReadLater(behind, func(c session.Content, err error) {
 		f.guard(func() {
@@ -95,10 +96,13 @@ func (f *Flow) compare(c *session.Content) error {
 	case h.Epoch != f.repairing.asked.Epoch: // it is about what was before
 		f.repairing.wanted = true
 		return nil
-	case c.Epoch == h.Epoch && c.Seq >= f.repairing.asked.Seq:
+	case c.Forked && f.content.doc == nil:
+		f.repairing.forked, f.repairing.wanted = true, true
+		return nil
+	case c.Epoch == h.Epoch && c.Seq >= f.repairing.asked.Seq && !c.Forked && (!f.repairing.forked || f.content.doc != nil):
 		return f.follow(c)
 	case c.Epoch == h.Epoch:
-		return f.lost(c) // its newest changes are gone
+		return f.lost(c) // its newest changes are gone, and it may have others in their place
 	case c.From.Epoch == h.Epoch && c.From.Seq >= h.Seq, c.From.Epoch != "" && c.From.Epoch != h.Epoch:
 		return f.adopt(c) // put back by another edge, from where we are or later; or deleted
 	}
@@ -143,7 +147,7 @@ func (f *Flow) fill(updates []*session.Update) {
 			older = append(older, u)
 			h.recentBytes += sizeOf(u)
 			if u.Last() == h.Seq {
-				h.at, h.bytes = u.At, u.Bytes
+				h.At, h.bytes = u.At, u.Bytes
 			}
 		}
 	}
@@ -155,7 +159,7 @@ func (f *Flow) fill(updates []*session.Update) {
 // adopt takes the document as Redis has it, in place of what this edge knew, and tells the members.
 func (f *Flow) adopt(c *session.Content) error {
 	if c.Epoch == "" { // Redis knows nothing: the registration begins anew
-		f.history.start(session.Position{})
+		f.history.start(session.Held{})
 		f.content = content{}
 		f.registering.wanted = true
 		return nil
@@ -163,13 +167,17 @@ func (f *Flow) adopt(c *session.Content) error {
 	if err := f.load(c); err != nil {
 		return err
 	}
-	f.history.start(session.Position{Epoch: c.Epoch, Seq: c.Seq0})
+	f.history.start(session.Held{Position: session.Position{Epoch: c.Epoch, Seq: c.Seq0}})
 	f.history.bytes = c.Bytes0
 	for _, u := range c.Updates {
 		if u.First == f.history.Seq+1 {
 			f.history.take(u)
 		}
 	}
+	if f.history.Seq == c.Seq {
+		f.history.At = c.At
+	}
+	f.repairing.forked = false
 	f.outbox.forget()
 	f.tellSync()
 	return nil
@@ -179,14 +187,22 @@ func (f *Flow) adopt(c *session.Content) error {
 // and take what they find then.
 func (f *Flow) lost(c *session.Content) error {
 	f.hub.Log.Warn("Redis lost changes of a flow", "flow", f.id, "epoch", c.Epoch, "seq", c.Seq, "held_epoch", f.history.Epoch, "held_seq", f.history.Seq)
-	if f.content.doc == nil || (c.Epoch != f.history.Epoch && c.Seq0 > 0) {
-		// Without the document there is nothing to put back; and where the flow went on for so long
-		// that its new changes are folded already, what it became counts.
-		return f.adopt(c)
+	if f.content.doc == nil {
+		return f.adopt(c) // there is nothing to put back
 	}
 	doc := f.document().Clone()
+	if c.Epoch != f.history.Epoch && c.Seq0 > 0 {
+		// The flow went on for so long that its new changes are folded. Where it began empty, the
+		// document is all of them; where it began with an older document, they are in there unseen.
+		if c.From.Epoch == f.history.Epoch {
+			return f.adopt(c)
+		}
+		if err := doc.Apply([]byte(c.Document)); err != nil {
+			return err
+		}
+	}
 	for _, u := range c.Updates {
-		if c.Epoch == f.history.Epoch && !u.At.After(f.history.at) {
+		if c.Epoch == f.history.Epoch && !u.At.After(f.history.At) {
 			continue // from before the loss
 		}
 		for i := range u.Changes {
@@ -202,7 +218,7 @@ func (f *Flow) lost(c *session.Content) error {
 	}
 	f.repairing.writing = true
 	run := f.repairing.run
-	f.store.Restore(f.history.Position, c.Position, fold(doc, session.Position{}, 0), answered, func(epoch string, err error) {
+	f.store.Restore(f.history.Position, c.Held, fold(doc, session.Held{}, 0), answered, func(epoch string, err error) {
 		f.guard(func() {
 			if run != f.repairing.run || f.stopped || f.retired {
 				return
@@ -216,7 +232,7 @@ func (f *Flow) lost(c *session.Content) error {
 			default:
 				f.hub.Log.Warn("put a flow's document back", "flow", f.id, "epoch", epoch)
 				f.hub.Metrics.Restores.Inc()
-				f.history.start(session.Position{Epoch: epoch})
+				f.history.start(session.Held{Position: session.Position{Epoch: epoch}})
 				f.content = content{doc: doc}
 				f.outbox.forget()
 				f.tellSync()
@@ -234,6 +250,7 @@ func (f *Flow) goOn() {
 		f.update(u)
 	}
 	f.letCatching()
+	f.serveLagging()
 	f.resume()
 	f.register()
 	f.read()
@@ -248,8 +265,13 @@ func (f *Flow) tellSync() {
 	if f.members.count == 0 {
 		return
 	}
-	e := flows.Event{
-		Flow: f.id, Epoch: f.history.Epoch, Seq: f.history.Seq, Timestamp: time.Now().Unix(), Changes: string(f.documentJSON()),
+	f.lagging.replaced()
+	f.members.sync(f.syncEvent())
+}
+
+// syncEvent tells the document at the history's position, which must be held.
+func (f *Flow) syncEvent() flows.Event {
+	return flows.Event{
+		Kind: flows.EventSync, Flow: f.id, Epoch: f.history.Epoch, Seq: f.history.Seq, Timestamp: time.Now().Unix(), Changes: string(f.documentJSON()),
 	}
-	f.members.sync(e)
 }

@@ -28,9 +28,11 @@ type Socket struct {
 
 	mu        sync.Mutex
 	queue     queue
-	blocked   int  // bytes that the slow path holds
-	scheduled bool // a writer or the slow path has it
-	closing   bool // a close frame is queued or written: nothing may follow
+	blocked   int      // bytes that the slow path holds
+	whole     int      // of what waits, bytes that do not count against the bound
+	hungry    []*Topic // whose Offer was not taken
+	scheduled bool     // a writer or the slow path has it
+	closing   bool     // a close frame is queued or written: nothing may follow
 	reason    Reason
 	ended     bool // the reader is gone: close when written
 	closed    bool // the connection is closed
@@ -47,15 +49,20 @@ func (s *Socket) Send(frames []byte) {
 		s.mu.Unlock()
 		return
 	}
-	if s.queue.bytes+s.blocked+len(frames) > s.server.opts.QueueBytes && s.queue.bytes+s.blocked > 0 {
-		s.server.metrics.QueueOverflows.Inc()
-		s.queue.drop()
-		s.shut(ReasonTooSlow)
+	if waiting := s.queue.bytes + s.blocked - s.whole; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes {
+		s.overflow()
 		s.mu.Unlock()
 		return
 	}
 	s.push(frames)
 	s.mu.Unlock()
+}
+
+// overflow closes a socket whose client does not follow. The caller holds the lock.
+func (s *Socket) overflow() {
+	s.server.metrics.QueueOverflows.Inc()
+	s.queue.drop()
+	s.shut(ReasonTooSlow)
 }
 
 // push queues frames and puts the socket in line to be written. The caller holds the lock.
@@ -94,13 +101,13 @@ func (s *Socket) shut(why Reason) {
 // broken: writing failed. The reader learns it by the closed connection.
 func (s *Socket) broken() {
 	s.queue.drop()
-	s.closing, s.blocked = true, 0
+	s.closing, s.blocked, s.whole, s.hungry = true, 0, 0, nil
 	s.closeNow()
 }
 
 // written: the queue is empty. The caller holds the lock.
 func (s *Socket) written() {
-	s.scheduled = false
+	s.scheduled, s.whole = false, 0
 	if s.ended {
 		s.closeNow()
 	}
@@ -110,35 +117,6 @@ func (s *Socket) closeNow() {
 	if !s.closed {
 		s.closed = true
 		_ = s.net.Close()
-	}
-}
-
-// writeSlowly writes to a client whose kernel buffer was full, waiting for it as long as
-// writeTimeout allows, until it has caught up.
-func (s *Socket) writeSlowly(rest []byte) {
-	for {
-		err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if err == nil {
-			_, err = s.net.Write(rest)
-		}
-		s.mu.Lock()
-		s.blocked = 0
-		if err != nil {
-			s.broken()
-			s.mu.Unlock()
-			return
-		}
-		if s.queue.empty() {
-			s.written()
-			s.mu.Unlock()
-			return
-		}
-		rest = rest[:0]
-		for _, f := range s.queue.take(nil) {
-			rest = append(rest, f...)
-		}
-		s.blocked = len(rest)
-		s.mu.Unlock()
 	}
 }
 

@@ -62,7 +62,7 @@ func (t *Topic) Flush() { t.socket.Flush() }
 func (t *Topic) Accept(response []byte) {
 	if t.state.CompareAndSwap(topicJoining, topicJoined) {
 		t.socket.server.metrics.Channels.Inc()
-		t.reply([]byte(t.ref), true, response)
+		t.socket.sendWhole(t.replyFrame([]byte(t.ref), true, response))
 		t.settle()
 	}
 }
@@ -112,16 +112,32 @@ func (t *Topic) Reply(ref []byte, ok bool, response []byte) {
 }
 
 func (t *Topic) reply(ref []byte, ok bool, response []byte) {
-	s := t.socket
-	s.Send(AppendText(make([]byte, 0, 96+len(t.name)+len(response)), func(dst []byte) []byte {
-		return s.version.AppendReply(dst, []byte(t.joinRef), ref, []byte(t.name), ok, response)
-	}))
+	t.socket.Send(t.replyFrame(ref, ok, response))
+}
+
+func (t *Topic) replyFrame(ref []byte, ok bool, response []byte) []byte {
+	return AppendText(make([]byte, 0, 96+len(t.name)+len(response)), func(dst []byte) []byte {
+		return t.socket.version.AppendReply(dst, []byte(t.joinRef), ref, []byte(t.name), ok, response)
+	})
 }
 
 // Send passes on frames that are shared among members.
 func (t *Topic) Send(frames []byte) {
 	if t.state.Load() == topicJoined {
 		t.socket.Send(frames)
+	}
+}
+
+// Offer is Send for a client that can be caught up: where more waits for it than it takes, nothing is
+// sent, and its channel's Drained is called when it took that.
+func (t *Topic) Offer(frames []byte) (taken bool) {
+	return t.state.Load() != topicJoined || t.socket.offer(t, frames)
+}
+
+// SendWhole is Send for a large frame that stands for what was not taken: it has no bound of its own.
+func (t *Topic) SendWhole(frame []byte) {
+	if t.state.Load() == topicJoined {
+		t.socket.sendWhole(frame)
 	}
 }
 

@@ -185,7 +185,6 @@ func (w *writer) flush(s *Socket) {
 	clear(w.frames)
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
 	case err != nil:
 		s.broken()
@@ -198,6 +197,9 @@ func (w *writer) flush(s *Socket) {
 	default:
 		s.written()
 	}
+	hungry := s.takeHungry()
+	s.mu.Unlock()
+	feed(hungry)
 }
 
 // write writes frames without waiting; rest is a copy of what the kernel did not take.

@@ -1,0 +1,113 @@
+package socket
+
+import "time"
+
+// What a client gets that does not keep up. Send closes it. A channel that can catch its client up later
+// asks with Offer instead, leaves out what is not taken, and once Drained is called sends what stands for
+// all of it with SendWhole. So a slow client holds no more memory than the bound and one such frame.
+
+// Drained is a Channel that uses Offer.
+type Drained interface {
+	// Drained says that the client took what waited, after an Offer that was not taken: once for
+	// each such time. It is called from any goroutine, and must neither block nor send.
+	Drained()
+}
+
+const (
+	// offerShare of the queue's bound is left to what is offered; the rest is for replies.
+	offerShare = 8
+	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
+	mostWhole = 64 << 20
+	// slowChunk is written to a blocked client at once; each has writeTimeout: who takes a little all
+	// the time is slow, not dead.
+	slowChunk = 64 << 10
+)
+
+// offer queues frames if the client keeps up, and else puts the topic down to be told.
+func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return true
+	}
+	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/offerShare {
+		for _, other := range s.hungry {
+			if other == t {
+				return false
+			}
+		}
+		s.hungry = append(s.hungry, t)
+		return false
+	}
+	s.push(frames)
+	return true
+}
+
+// sendWhole queues one large frame, which does not count against the queue's bound.
+func (s *Socket) sendWhole(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+	case s.whole > 0 && s.whole+len(frame) > mostWhole:
+		s.overflow()
+	default:
+		s.whole += len(frame)
+		s.push(frame)
+	}
+}
+
+// takeHungry gives the topics that may be told of room now. The caller holds the lock.
+func (s *Socket) takeHungry() []*Topic {
+	if s.hungry == nil || s.closing || s.queue.bytes+s.blocked > s.server.opts.QueueBytes/offerShare/2 {
+		return nil
+	}
+	hungry := s.hungry
+	s.hungry = nil
+	return hungry
+}
+
+// feed tells topics that there is room. No lock is held.
+func feed(hungry []*Topic) {
+	for _, t := range hungry {
+		if d, ok := t.channel.(Drained); ok {
+			d.Drained()
+		}
+	}
+}
+
+// writeSlowly writes to a client whose kernel buffer was full, waiting for it, until it has caught up.
+func (s *Socket) writeSlowly(rest []byte) {
+	for {
+		for len(rest) > 0 {
+			chunk := rest[:min(len(rest), slowChunk)]
+			err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
+			if err == nil {
+				_, err = s.net.Write(chunk)
+			}
+			rest = rest[len(chunk):]
+			s.mu.Lock()
+			s.blocked = len(rest)
+			if err != nil {
+				s.broken()
+				s.mu.Unlock()
+				return
+			}
+			hungry := s.takeHungry()
+			s.mu.Unlock()
+			feed(hungry)
+		}
+		s.mu.Lock()
+		if s.queue.empty() {
+			s.written()
+			s.mu.Unlock()
+			return
+		}
+		rest = rest[:0:0]
+		for _, f := range s.queue.take(nil) {
+			rest = append(rest, f...)
+		}
+		s.blocked = len(rest)
+		s.mu.Unlock()
+	}
+}
