@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type Cluster struct {
 	Redis *process.Process
 	Edges []*Edge
 
+	data string // Redis's directory
 	logs []*os.File
 }
 
@@ -36,7 +38,7 @@ type Setup struct {
 
 // Start starts a cluster. It must be stopped also after an error.
 func Start(s Setup) (c *Cluster, err error) {
-	c = &Cluster{}
+	c = &Cluster{data: s.Dir}
 	if c.Redis, err = process.KeepingRedis(s.Dir); err != nil {
 		return c, err
 	}
@@ -125,16 +127,29 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 	case RedisKill:
 		c.Redis.Kill()
 		last()
-		if err := c.Redis.Restart(); err != nil {
-			return err
-		}
-		return c.Redis.AwaitReady()
+		return c.redisAgain()
 	case RedisPause:
 		c.Redis.Pause()
 		last()
 		c.Redis.Continue()
 	case Flush:
 		return c.ask("FLUSHALL")
+	case RedisEmpty:
+		c.Redis.Kill()
+		if err := os.RemoveAll(c.file(appendOnly)); err != nil {
+			return err
+		}
+		return c.redisAgain()
+	case RedisOlder:
+		if err := os.CopyFS(c.file(older), os.DirFS(c.file(appendOnly))); err != nil {
+			return err
+		}
+		last()
+		c.Redis.Kill()
+		if err := errors.Join(os.RemoveAll(c.file(appendOnly)), os.Rename(c.file(older), c.file(appendOnly))); err != nil {
+			return err
+		}
+		return c.redisAgain()
 	case KillPubSub:
 		return c.ask("CLIENT", "KILL", "TYPE", "pubsub")
 	case KillNormal:
@@ -157,6 +172,21 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		c.stall(e.ToRedis, proxy.Commands, last)
 	}
 	return nil
+}
+
+// The directories of Redis's data, and of a copy of it.
+const (
+	appendOnly = "appendonlydir"
+	older      = "older"
+)
+
+func (c *Cluster) file(name string) string { return filepath.Join(c.data, name) }
+
+func (c *Cluster) redisAgain() error {
+	if err := c.Redis.Restart(); err != nil {
+		return err
+	}
+	return c.Redis.AwaitReady()
 }
 
 func (c *Cluster) delay(p *proxy.Proxy, kind proxy.Kind, late time.Duration, last func()) {

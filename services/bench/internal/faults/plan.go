@@ -21,6 +21,8 @@ const (
 	RedisKill     Kind = "redis-kill"     // kill -9 of a Redis that keeps all it acknowledged; started again later
 	RedisPause    Kind = "redis-pause"    // SIGSTOP
 	Flush         Kind = "flush"          // FLUSHALL: Redis forgets everything
+	RedisEmpty    Kind = "redis-empty"    // kill -9, and started again without its data
+	RedisOlder    Kind = "redis-older"    // kill -9, and started again with its data of some seconds before
 	KillPubSub    Kind = "kill-pubsub"    // CLIENT KILL TYPE pubsub
 	KillNormal    Kind = "kill-normal"    // CLIENT KILL TYPE normal
 	CutPubSub     Kind = "cut-pubsub"     // one edge's subscriber connection is reset
@@ -35,7 +37,8 @@ const (
 
 // Kinds are all kinds.
 var Kinds = []Kind{
-	EdgeKill, EdgeStop, EdgePause, RedisKill, RedisPause, Flush, KillPubSub, KillNormal, CutPubSub, CutCommands, CutClients,
+	EdgeKill, EdgeStop, EdgePause, RedisKill, RedisPause, Flush, RedisEmpty, RedisOlder, KillPubSub, KillNormal,
+	CutPubSub, CutCommands, CutClients,
 	DelayPubSub, DelayCommands, DelayClients, StallPubSub, StallCommands,
 }
 
@@ -89,11 +92,14 @@ func (f Fault) String() string {
 
 func (k Kind) ofRedis() bool {
 	switch k {
-	case RedisKill, RedisPause, Flush, KillPubSub, KillNormal:
+	case RedisKill, RedisPause, Flush, RedisEmpty, RedisOlder, KillPubSub, KillNormal:
 		return true
 	}
 	return false
 }
+
+// forgets says whether Redis loses what it had acknowledged.
+func (k Kind) forgets() bool { return k == Flush || k == RedisEmpty || k == RedisOlder }
 
 // outage says whether the edge cannot serve meanwhile.
 func (k Kind) outage() bool { return k == EdgeKill || k == EdgeStop || k == EdgePause }
@@ -123,7 +129,7 @@ const (
 //
 // What it must not do is break what no promise holds for. Redis has what was acknowledged on its disk
 // before the answer (appendfsync always), so it may be killed at any time, with whichever edges. When it
-// forgets all (flush), what was acknowledged is in the memory of the edges that hold the document: so no
+// forgets (flush, redis-empty, redis-older), what was acknowledged is in the memory of the edges that hold the document: so no
 // edge is killed, paused or cut off around that moment. One edge at least is always up, or the clients'
 // retries would only measure patience.
 func Plan(o Options, round int) []Fault {
@@ -165,6 +171,8 @@ func draw(random *rand.Rand, o Options) Fault {
 		f.For = between(50*time.Millisecond, 2*o.Timeout)
 	case RedisPause, StallCommands:
 		f.For = between(100*time.Millisecond, 2*o.Timeout)
+	case RedisOlder: // so much of its newest data is lost
+		f.For = between(300*time.Millisecond, 2*time.Second)
 	case StallPubSub:
 		f.For = between(300*time.Millisecond, 2*o.Lease)
 	case CutPubSub:
@@ -206,7 +214,7 @@ func (o Options) allows(plan []Fault, f Fault) bool {
 
 // calm says whether g falls into the time around f in which all must be well.
 func calm(f, g Fault) bool {
-	return f.Kind == Flush && g.At < f.At+calmAfter && g.At+g.For+recovery > f.At-calmBefore
+	return f.Kind.forgets() && g.At < f.At+f.For+calmAfter && g.At+g.For+recovery > f.At-calmBefore
 }
 
 // together says whether two faults meet, or nearly.
