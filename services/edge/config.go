@@ -52,6 +52,10 @@ type Config struct {
 		Burst    int `key:"burst" help:"changes that a client may send at once"`
 		MaxDepth int `key:"max_depth" help:"nesting of objects and arrays in a change"`
 	} `key:"change"`
+	Signal struct {
+		Rate  int `key:"rate" help:"signals and presence updates a second and client, in the long run"`
+		Burst int `key:"burst" help:"the same that a client may send at once"`
+	} `key:"signal"`
 	Document struct {
 		MaxBytes   config.Bytes    `key:"max_bytes" help:"of a flow's document as JSON; a change that would cross it is refused"`
 		LogChanges int             `key:"log_changes" help:"that the log keeps of those which the snapshot holds: clients away for no longer resume without the document"`
@@ -78,6 +82,7 @@ func defaultConfig() Config {
 	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
 	c.Socket.MaxChannels, c.Socket.QueueBytes = 128, 1<<20
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
+	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
 	c.Log.Level, c.Log.Format = "info", "text"
@@ -127,6 +132,8 @@ func (c *Config) validate() error {
 	between(int64(c.Change.Rate), 1, 1_000_000, "change.rate", c.Change.Rate, "from 1 to 1000000")
 	between(int64(c.Change.Burst), 1, 1_000_000, "change.burst", c.Change.Burst, "from 1 to 1000000")
 	between(int64(c.Change.MaxDepth), 1, 500, "change.max_depth", c.Change.MaxDepth, "from 1 to 500")
+	between(int64(c.Signal.Rate), 1, 1_000_000, "signal.rate", c.Signal.Rate, "from 1 to 1000000")
+	between(int64(c.Signal.Burst), 1, 1_000_000, "signal.burst", c.Signal.Burst, "from 1 to 1000000")
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")

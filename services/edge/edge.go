@@ -97,6 +97,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 
 	e.router = channel.NewRouter(channel.Options{
 		Flows: boundary, Rate: rate.Limit(cfg.Change.Rate), Burst: cfg.Change.Burst,
+		SignalRate: rate.Limit(cfg.Signal.Rate), SignalBurst: cfg.Signal.Burst,
 		Metrics: metrics, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
 	})
 	e.sockets = socket.NewServer(socket.Options{

@@ -26,7 +26,7 @@ var (
 	ErrChangeTooLarge   = &Error{Code: "changes_too_large", Reason: "changes_too_large", Sentence: "changes are too large"}
 	ErrDocumentTooLarge = &Error{Code: "document_too_large", Reason: "document_too_large", Sentence: "the flow's document would grow over its limit; make it smaller first"}
 	ErrRateLimited      = &Error{Code: "rate_limited", Reason: "rate_limited", Sentence: "too many changes in too short a time; slow down and send it again"}
-	ErrInvalidParams    = &Error{Code: "invalid_params", Reason: "invalid_params", Sentence: "a join parameter is not of its form"}
+	ErrInvalidParams    = &Error{Code: "invalid_params", Reason: "invalid_params", Sentence: "a parameter is not of its form"}
 )
 
 func (e *Error) Error() string {

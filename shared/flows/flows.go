@@ -5,6 +5,8 @@ package flows
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 )
@@ -18,8 +20,13 @@ type Limits struct {
 // DefaultLimits are the limits of design.md.
 var DefaultLimits = Limits{MaxChangeBytes: 1 << 20, MaxDepth: 128}
 
-// MaxClientIDBytes bounds a client's own id.
-const MaxClientIDBytes = 128
+// Bounds on what a client tells of itself and to the others, in bytes.
+const (
+	MaxClientIDBytes   = 128
+	MaxPresenceBytes   = 4 << 10
+	MaxSignalTypeBytes = 64
+	MaxSignalBytes     = 16 << 10
+)
 
 // Status is what is known of a flow's session.
 type Status struct {
@@ -67,6 +74,11 @@ func (f *Flows) Join(rawID string, opts JoinOptions, m Member) (Membership, erro
 	if len(opts.ClientID) > MaxClientIDBytes || !utf8.ValidString(opts.ClientID) {
 		return nil, ErrInvalidParams
 	}
+	if opts.Presence != nil {
+		if err := f.CheckPresence(opts.Presence); err != nil {
+			return nil, err
+		}
+	}
 	return f.sessions.Join(id, opts, m), nil
 }
 
@@ -80,6 +92,30 @@ func (f *Flows) CheckChange(changes []byte) error {
 		return ErrInvalidChange
 	case depth(changes) > f.limits.MaxDepth:
 		return ErrChangeTooDeep
+	}
+	return nil
+}
+
+// CheckPresence says whether a client may tell this of itself: an object, not too large, not too deep.
+// Join checks it; Membership.Present must be given what passed.
+func (f *Flows) CheckPresence(meta []byte) error {
+	switch {
+	case len(meta) == 0 || meta[0] != '{':
+		return ErrInvalidParams.Because(errors.New("presence must be an object"))
+	case len(meta) > MaxPresenceBytes || depth(meta) > f.limits.MaxDepth:
+		return ErrInvalidParams.Because(fmt.Errorf("presence of %d bytes is too large or too deep", len(meta)))
+	}
+	return nil
+}
+
+// CheckSignal says whether a signal may be sent. Members' signals are checked with it before
+// Membership.Signal.
+func (f *Flows) CheckSignal(s Signal) error {
+	switch {
+	case s.Type == "" || len(s.Type) > MaxSignalTypeBytes || !utf8.ValidString(s.Type):
+		return ErrInvalidParams.Because(errors.New("a signal's type is a string of 1 to 64 bytes"))
+	case len(s.Data) > MaxSignalBytes || depth(s.Data) > f.limits.MaxDepth:
+		return ErrInvalidParams.Because(fmt.Errorf("signal data of %d bytes is too large or too deep", len(s.Data)))
 	}
 	return nil
 }

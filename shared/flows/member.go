@@ -24,9 +24,8 @@ type Member interface {
 	// Deliver hands over one or more frames that Encoding made. The bytes are shared: read only. A client
 	// for which too much waits already is given up.
 	Deliver(frames []byte)
-	// Offer is Deliver for a member that joined with Sync or Resume. taken is false where too much waits
-	// for the client: it then misses the frames, and Membership.Drained must be called when it took
-	// what waited.
+	// Offer is Deliver for what can be made good later. taken is false where too much waits for the
+	// client: it then misses the frames, and Membership.Drained must be called when it took what waited.
 	Offer(frames []byte) (taken bool)
 	// CatchUp is Deliver for one large frame that stands for all that the client missed.
 	CatchUp(frame []byte)
@@ -46,6 +45,11 @@ type Membership interface {
 	// while the flow has more unanswered bytes than its bound, and never longer than the store's
 	// deadline.
 	Change(c Change)
+	// Present replaces what the others see of a member that joined with Presence. meta is copied.
+	Present(meta []byte)
+	// Signal passes a signal on to the flow's other members. It is not kept; of one member and type the
+	// newest wins where they come too fast. s is copied.
+	Signal(s Signal)
 	// Drained says that the client took what waited for it, after an Offer that was not taken. It never
 	// blocks and may be called with locks held.
 	Drained()
@@ -62,12 +66,17 @@ type JoinOptions struct {
 	// Sync asks for the document with the answer. A client that joined with Sync or Resume understands
 	// EventSync and EventCatchup.
 	Sync bool
+	// Presence is what the others may see of the client, a JSON object; nil: it takes no part.
+	Presence []byte
 	// Resume asks for what came behind it instead, where that is still known; the zero Position: it does not.
 	Resume Position
 }
 
 // Follows says that the client understands more than updates: it asked for the document or to resume.
 func (o JoinOptions) Follows() bool { return o.Sync || o.Resume != (Position{}) }
+
+// Hears says that the client understands signals: it asked for anything that Helix adds.
+func (o JoinOptions) Hears() bool { return o.Follows() || o.Presence != nil }
 
 // Position is a place in a flow's history. The zero Position is none.
 type Position struct {
@@ -113,6 +122,19 @@ type Change struct {
 	ID uint64
 }
 
+// Signal is a message from one member to the others: a cursor, typing.
+type Signal struct {
+	Type string
+	Data []byte // valid JSON; that it is valid is the caller's promise
+}
+
+// Presence is what one client tells the others of itself.
+type Presence struct {
+	ClientID string
+	Ref      string // changes whenever Meta does
+	Meta     string // a JSON object
+}
+
 // Receipt says where a change went.
 type Receipt struct {
 	Seq   uint64
@@ -144,18 +166,27 @@ const (
 	EventSync
 	// EventCatchup stands for all changes after FromSeq up to Seq: Patches, to be applied in turn.
 	EventCatchup
+	// EventPresenceState tells what all clients tell of themselves: Joins.
+	EventPresenceState
+	// EventPresenceDiff tells what changed: Joins and Leaves; who tells something new is in both.
+	EventPresenceDiff
+	// EventSignal is a signal of ClientID: Type and Changes, its data.
+	EventSignal
 )
 
 // Event is what all members of a flow are told.
 type Event struct {
 	Kind        EventKind
 	Flow        ID
-	Timestamp   int64    // Unix seconds: EventUpdate, EventDeleted
-	Changes     string   // EventUpdate: JSON as its sender wrote it; EventSync: the document
-	Seq         uint64   // EventUpdate, EventSync, EventCatchup
-	Epoch       string   // the same
-	FromSeq     uint64   // EventCatchup
-	Patches     [][]byte // EventCatchup: one or two merge patches
-	ClientID    string   // EventUpdate: who changed it
-	ClientCount int      // EventClientJoined, EventClientLeft
+	Timestamp   int64      // Unix seconds: EventUpdate, EventDeleted
+	Changes     string     // EventUpdate, EventSignal: JSON as its sender wrote it; EventSync: the document
+	Seq         uint64     // EventUpdate, EventSync, EventCatchup
+	Epoch       string     // the same
+	FromSeq     uint64     // EventCatchup
+	Patches     [][]byte   // EventCatchup: one or two merge patches
+	ClientID    string     // EventUpdate: who changed it; EventSignal: who sent it
+	ClientCount int        // EventClientJoined, EventClientLeft
+	Type        string     // EventSignal
+	Joins       []Presence // EventPresenceState, EventPresenceDiff; by client id
+	Leaves      []Presence // EventPresenceDiff; by client id
 }

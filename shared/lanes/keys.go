@@ -16,7 +16,7 @@ type Keys struct {
 	Log      string // stream: "<last seq>-0" -> one run of changes, as it was published
 	Snapshot string // hash: epoch, seq, bytes, document, title, nodes, edges
 	Answered string // hash: client id -> its newest change id and that change's seq
-	Presence string // hash: client id -> what it told about itself
+	Presence string // hash: "<node> <member> <client id>" -> what the client tells of itself (see present.lua)
 	Channel  string // pub/sub: changes, counts, session end
 	Index    string // sorted set of the lane's flows that have a session, by start
 	Flows    string // sorted set of the lane's flows that have a document, by its last change

@@ -16,6 +16,11 @@ import (
 //	      uvarint member, uvarint change id, uvarint length + client id, uvarint length + changes (JSON)
 //	c <epoch> <session number> <version> <total> <joined 0|1><left 0|1>
 //	x <epoch> <session number> <ms> deleted|idle
+//	p <version before> <version> <node>\n   then per client:
+//	      uvarint member, uvarint length + client id, uvarint length + what it tells (JSON; empty: it is gone)
+//	g <version before> <version> <node> <node> …           nodes died: their clients are gone from the presence
+//	s <node>\n   then per signal:
+//	      uvarint member, uvarint length + client id, uvarint length + type, uvarint length + data (JSON)
 //	r <epoch>                                              a document was put back under a new epoch
 //	v                                                      the lease is free
 //
@@ -30,6 +35,8 @@ type Message struct {
 	Update   *Update
 	Count    *Count
 	End      *End
+	Presence *Presence
+	Signals  *Signals
 	Restored string // the new epoch under which a document was put back
 	Vacant   bool   // the lease is free
 }
@@ -93,6 +100,12 @@ func ParseMessage(payload string) (Message, error) {
 		m.Count = p.counted()
 	case 'x':
 		m.End = p.end()
+	case 'p':
+		m.Presence = p.presence()
+	case 'g':
+		m.Presence = p.gone()
+	case 's':
+		m.Signals = p.signals()
 	case 'r':
 		m.Restored, p.bad = p.rest, p.rest == ""
 	default:

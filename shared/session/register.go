@@ -37,6 +37,8 @@ type Registered struct {
 	More    bool          // clients came in this step: told on the channel too, under Version
 	Fewer   bool          // clients went in this step, also those of dead nodes
 	At      time.Time     // of Seq
+	// Presence is the version of what clients tell of themselves; 0: nobody told anything.
+	Presence uint64
 }
 
 // Register says how many clients this node has or wants in the flow, in full; done learns what was
@@ -75,6 +77,7 @@ func parseRegistered(reply any) (Registered, error) {
 	}
 	out.More, out.Fewer = r.integer() == 1, r.integer() == 1
 	out.At = timeOf(r.integer())
+	out.Presence = uint64(r.integer())
 	return out, r.failed("register")
 }
 

@@ -3,7 +3,7 @@
 -- node says its whole number, never a difference: a call that is repeated changes nothing, and a
 -- Redis that forgot everything learns it again.
 --
--- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel  6 log  7 snapshot  8 answered
+-- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel  6 log  7 snapshot  8 answered  9 presence
 -- ARGV  1 node                2 clients wanted       3 clients confirmed before
 --       4 joined since then   5 left since then      6 max clients of the flow
 --       7 node TTL in ms      8 lease TTL in ms      9 retention in ms
@@ -14,8 +14,9 @@
 --       {'lost', epoch or '', seq} if Redis knows less than the node: nothing was done; else
 --       {'ok', granted, total, version of the count, session number, started in ms, epoch, seq,
 --        fencing token or '0', ms until the next other node's deadline or -1,
---        1 if clients came else 0, 1 if clients went else 0, time of the newest seq in ms}
-local lease, session, head, index, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+--        1 if clients came else 0, 1 if clients went else 0, time of the newest seq in ms,
+--        version of the presence}
+local lease, session, head, index, channel, presence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9]
 local node, wanted, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined, left, max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local node_ttl, lease_ttl, retention = tonumber(ARGV[7]), ARGV[8], ARGV[9]
@@ -46,11 +47,11 @@ local granted = math.max(math.min(wanted, max - others), math.min(before, wanted
 total = others + granted
 
 if total == 0 then
-  redis.call('DEL', lease, session)
+  redis.call('DEL', lease, session, presence)
   redis.call('ZREM', index, flow)
   keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
   local seq = redis.call('HGET', head, 'seq') or '0'
-  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0, integer(found_at)}
+  return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0, integer(found_at), 0}
 end
 
 local number, started = unpack(redis.call('HMGET', session, 'number', 'started'))
@@ -64,9 +65,14 @@ if granted > 0 then
   redis.call('HSET', session, 'n:' .. node, integer(granted) .. ' ' .. integer(at + node_ttl))
 elseif own > 0 then
   redis.call('HDEL', session, 'n:' .. node)
+  forget_presence(presence, channel, publish, number, {node}, at)
 end
 -- Should every node die at once, nobody is left to end the session: its keys end themselves.
 redis.call('PEXPIRE', session, 2 * node_ttl)
+redis.call('PEXPIRE', presence, 2 * node_ttl)
+if #dead > 0 then
+  forget_presence(presence, channel, publish, number, dead, at)
+end
 keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
 
 local token = '0'
@@ -102,4 +108,4 @@ for other, deadline in pairs(deadlines) do
   end
 end
 local seq = redis.call('HGET', head, 'seq') or '0'
-return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline, more, fewer, integer(found_at)}
+return {'ok', granted, total, version, number, started, epoch, seq, token, next_deadline, more, fewer, integer(found_at), integer(presence_version(presence, number))}

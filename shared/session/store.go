@@ -42,6 +42,18 @@ var restoreLua string
 //go:embed delete.lua
 var deleteLua string
 
+//go:embed present.lua
+var presentLua string
+
+//go:embed presence.lua
+var presenceLua string
+
+//go:embed presences.lua
+var presencesLua string
+
+//go:embed signal.lua
+var signalLua string
+
 //go:embed renew.lua
 var renewLua string
 
@@ -58,17 +70,20 @@ var statusLua string
 var handbackLua string
 
 var (
-	registerScript = lanes.NewScript("register", countLua, headLua, registerLua)
-	changeScript   = lanes.NewScript("change", countLua, headLua, changeLua)
-	readScript     = lanes.NewScript("read", countLua, headLua, readLua)
-	foldScript     = lanes.NewScript("fold", countLua, headLua, foldLua)
-	restoreScript  = lanes.NewScript("restore", countLua, headLua, restoreLua)
-	deleteScript   = lanes.NewScript("delete", countLua, headLua, endLua, deleteLua)
-	renewScript    = lanes.NewScript("renew", countLua, renewLua)
-	closeScript    = lanes.NewScript("close", countLua, endLua, closeLua)
-	expireScript   = lanes.NewScript("expire", countLua, endLua, expireLua)
-	statusScript   = lanes.NewScript("status", countLua, statusLua)
-	handbackScript = lanes.NewScript("handback", handbackLua)
+	registerScript  = lanes.NewScript("register", countLua, headLua, presentLua, registerLua)
+	changeScript    = lanes.NewScript("change", countLua, headLua, changeLua)
+	readScript      = lanes.NewScript("read", countLua, headLua, readLua)
+	foldScript      = lanes.NewScript("fold", countLua, headLua, foldLua)
+	restoreScript   = lanes.NewScript("restore", countLua, headLua, restoreLua)
+	deleteScript    = lanes.NewScript("delete", countLua, headLua, endLua, deleteLua)
+	presenceScript  = lanes.NewScript("presence", countLua, presentLua, presenceLua)
+	presencesScript = lanes.NewScript("presences", countLua, presentLua, presencesLua)
+	signalScript    = lanes.NewScript("signal", signalLua)
+	renewScript     = lanes.NewScript("renew", countLua, renewLua)
+	closeScript     = lanes.NewScript("close", countLua, endLua, closeLua)
+	expireScript    = lanes.NewScript("expire", countLua, endLua, expireLua)
+	statusScript    = lanes.NewScript("status", countLua, statusLua)
+	handbackScript  = lanes.NewScript("handback", handbackLua)
 )
 
 // Options of a session.
@@ -135,7 +150,7 @@ func (s *Store) Flow(id flows.ID) *Flow {
 	k := s.lanes.Keys(id)
 	return &Flow{
 		store: s, id: id, keys: k, argID: string(id),
-		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered},
+		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Presence},
 		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel},
 		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 
 	"helix/edge/internal/socket"
@@ -38,6 +39,12 @@ func (e encoding) appendMessage(dst []byte, event flows.Event) []byte {
 		name, payload = "flow_sync", appendSync(payload, event)
 	case flows.EventCatchup:
 		name, payload = "flow_catchup", appendCatchup(payload, event)
+	case flows.EventPresenceState:
+		name, payload = "presence_state", appendPresences(payload, event.Joins)
+	case flows.EventPresenceDiff:
+		name, payload = "presence_diff", appendPresenceDiff(payload, event)
+	case flows.EventSignal:
+		name, payload = "signal", appendSignal(payload, event)
 	}
 	dst = e.version.AppendMessage(dst, phoenix.Null, phoenix.Null, []byte(e.topic), name, payload)
 	if cap(payload) <= 64<<10 {
@@ -106,4 +113,49 @@ func appendPosition(dst []byte, e flows.Event) []byte {
 	dst = phoenix.AppendQuote(dst, e.Epoch)
 	dst = append(dst, `,"seq":`...)
 	return strconv.AppendUint(dst, e.Seq, 10)
+}
+
+func appendPresenceDiff(dst []byte, e flows.Event) []byte {
+	dst = appendPresences(append(dst, `{"joins":`...), e.Joins)
+	dst = appendPresences(append(dst, `,"leaves":`...), e.Leaves)
+	return append(dst, '}')
+}
+
+// appendPresences writes presences as Phoenix Presence has them: {key: {metas: [{phx_ref, ...}]}}, where the
+// key is the client id. They come by client id.
+func appendPresences(dst []byte, all []flows.Presence) []byte {
+	dst = append(dst, '{')
+	for i := range all {
+		p := &all[i]
+		if i == 0 || all[i-1].ClientID != p.ClientID {
+			if i > 0 {
+				dst = append(dst, `]},`...)
+			}
+			dst = phoenix.AppendQuote(dst, p.ClientID)
+			dst = append(dst, `:{"metas":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		// Behind what the client tells: of doubled keys the last one counts.
+		dst = append(dst, strings.TrimRight(p.Meta[:len(p.Meta)-1], " \t\r\n")...)
+		if dst[len(dst)-1] != '{' {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"phx_ref":`...)
+		dst = append(phoenix.AppendQuote(dst, p.Ref), '}')
+	}
+	if len(all) > 0 {
+		dst = append(dst, `]}`...)
+	}
+	return append(dst, '}')
+}
+
+func appendSignal(dst []byte, e flows.Event) []byte {
+	dst = append(dst, `{"type":`...)
+	dst = phoenix.AppendQuote(dst, e.Type)
+	dst = append(dst, `,"data":`...)
+	dst = append(dst, e.Changes...)
+	dst = append(dst, `,"client_id":`...)
+	dst = phoenix.AppendQuote(dst, e.ClientID)
+	return append(dst, '}')
 }

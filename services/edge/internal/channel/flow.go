@@ -19,6 +19,8 @@ type flowChannel struct {
 	membership flows.Membership // of the read goroutine alone
 	joined     flows.Membership // the same, for Drained; set once, before the first Offer
 	limiter    *rate.Limiter    // made with the first change; of the read goroutine alone
+	telling    *rate.Limiter    // the same, of signals and presence
+	present    bool             // it joined with presence
 	again      uint64           // the change id that came too fast and must be sent again first; 0: none
 }
 
@@ -28,6 +30,7 @@ var _ flows.Member = (*flowChannel)(nil)
 func (c *flowChannel) Join(payload []byte) {
 	opts, err := joinOptions(payload)
 	if err == nil {
+		c.present = opts.Presence != nil
 		c.membership, err = c.router.Flows.Join(c.rawID, opts, c)
 	}
 	if err != nil {
@@ -61,6 +64,9 @@ func joinOptions(payload []byte) (opts flows.JoinOptions, err error) {
 			return opts, invalid("resume must be {epoch, seq}, as an answer or an update told them")
 		}
 	}
+	if presence, ok := phoenix.Field(payload, "presence"); ok && !phoenix.IsNull(presence) {
+		opts.Presence = presence
+	}
 	return opts, nil
 }
 
@@ -83,6 +89,10 @@ func (c *flowChannel) Handle(m *phoenix.Message) {
 	switch {
 	case m.EventIs("flow_change"):
 		c.change(m)
+	case m.EventIs("signal"):
+		c.signal(m)
+	case m.EventIs("presence_update"):
+		c.presence(m)
 	case m.EventIs("ping"):
 		c.topic.Reply(m.Ref, true, pong)
 	default:
@@ -116,6 +126,59 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		return
 	}
 	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id})
+}
+
+// signal passes a signal on. Data that is left out is null.
+func (c *flowChannel) signal(m *phoenix.Message) {
+	s := flows.Signal{Data: phoenix.Null}
+	if kind, ok := phoenix.Field(m.Payload, "type"); ok && !m.Binary {
+		s.Type, _ = phoenix.StringValue(kind)
+	}
+	if data, ok := phoenix.Field(m.Payload, "data"); ok {
+		s.Data = data
+	}
+	err := c.router.Flows.CheckSignal(s)
+	if err == nil && !c.mayTell() {
+		err = flows.ErrRateLimited
+	}
+	if err != nil {
+		c.refuse(m.Ref, err)
+		return
+	}
+	c.membership.Signal(s)
+	c.topic.Reply(m.Ref, true, emptyResponse)
+}
+
+// presence replaces what the others see of the client.
+func (c *flowChannel) presence(m *phoenix.Message) {
+	err := c.checkPresence(m)
+	if err == nil && !c.mayTell() {
+		err = flows.ErrRateLimited
+	}
+	if err != nil {
+		c.refuse(m.Ref, err)
+		return
+	}
+	c.membership.Present(m.Payload)
+	c.topic.Reply(m.Ref, true, emptyResponse)
+}
+
+func (c *flowChannel) checkPresence(m *phoenix.Message) error {
+	switch {
+	case m.Binary:
+		return invalid("presence must be an object")
+	case !c.present:
+		return invalid("who joined without presence takes no part in it")
+	}
+	return c.router.Flows.CheckPresence(m.Payload)
+}
+
+// mayTell says whether a signal or a presence keeps to the rate.
+func (c *flowChannel) mayTell() bool {
+	if c.telling == nil {
+		c.telling = rate.NewLimiter(c.router.SignalRate, c.router.SignalBurst)
+	}
+	return c.telling.Allow()
 }
 
 // allowed says whether a change keeps to the rate. Once one with an id did not, those behind it must wait

@@ -24,11 +24,14 @@ const (
 
 // Options of the channels.
 type Options struct {
-	Flows   *flows.Flows
-	Rate    rate.Limit // changes a second and client
-	Burst   int
-	Metrics *telemetry.Metrics
-	Log     *slog.Logger
+	Flows *flows.Flows
+	Rate  rate.Limit // changes a second and client
+	Burst int
+	// SignalRate and SignalBurst bound signals and presence updates, a second and client.
+	SignalRate  rate.Limit
+	SignalBurst int
+	Metrics     *telemetry.Metrics
+	Log         *slog.Logger
 	// Timeout bounds what a management message waits for.
 	Timeout time.Duration
 }

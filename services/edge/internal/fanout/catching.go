@@ -106,6 +106,11 @@ func (f *Flow) welcome(m *member, count int, got session.Registered, j flows.Joi
 	f.members.add(m)
 	j.Membership, j.ClientID, j.ClientCount, j.Epoch, j.Seq, j.StartedAt = m, m.clientID, count, f.history.Epoch, f.history.Seq, got.Started
 	m.Joined(j)
+	if m.presence != "" {
+		f.presence.watching++
+		m.owes |= owesPresence
+		f.show(m)
+	}
 	f.payOwed(m, m.owes)
 	f.emit(telemetry.EventClientJoined, m.clientID, count)
 }

@@ -20,6 +20,10 @@ func (f *Flow) Message(payload string) {
 			f.update(m.Update)
 		case m.Count != nil:
 			f.countMessage(m.Count)
+		case m.Presence != nil:
+			f.presenceStep(m.Presence)
+		case m.Signals != nil:
+			f.signalled(m.Signals)
 		case m.End != nil:
 			f.endMessage(m.End)
 		case m.Restored != "" && f.history.known() && m.Restored != f.history.Epoch:
@@ -171,6 +175,8 @@ func (f *Flow) endMessage(e *session.End) {
 func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.number, f.sessionEpoch, f.version, f.count, f.left = 0, "", 0, 0, 0
 	f.notice = notice{}
+	f.runs++
+	f.presence, f.signals = presence{}, signals{} // Redis forgot them with the session
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {

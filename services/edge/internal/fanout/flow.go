@@ -52,6 +52,9 @@ type Flow struct {
 	repairing   repair
 	folding     foldings
 	outbox      outbox
+	presence    presence
+	signals     signals
+	runs        uint64 // counts what made calls that were under way void, for presence and signals
 	notice      notice
 	rested      uint64    // the seq at which nothing was going on
 	armed       time.Time // when the service's goroutine looks again by itself
@@ -144,8 +147,14 @@ func (f *Flow) look() (next time.Duration, err error) {
 		f.read()
 		f.serveLagging()
 		f.tellNotice(now)
+		if !f.presence.retry.IsZero() && !now.Before(f.presence.retry) {
+			f.presence.retry = time.Time{}
+		}
+		f.present()
+		f.tellPresences(now)
+		f.sendSignals(now)
 		f.armed = f.registering.due
-		for _, due := range []time.Time{f.notice.due, f.repairing.due} {
+		for _, due := range []time.Time{f.notice.due, f.repairing.due, f.presence.retry, f.presence.due, f.signals.due} {
 			if !due.IsZero() && (f.armed.IsZero() || due.Before(f.armed)) {
 				f.armed = due
 			}
@@ -179,7 +188,7 @@ func (f *Flow) kick() {
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
 	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
-		f.outbox.empty() && f.failure == nil
+		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.failure == nil
 }
 
 // retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.
@@ -229,6 +238,8 @@ func (f *Flow) fail(err error) {
 	f.outbox.fail()
 	f.history, f.content = history{}, content{} // they come from Redis, which has it all
 	f.notice = notice{}
+	f.runs++
+	f.presence, f.signals = presence{}, signals{}
 	f.dropLease()
 	waiting, in := f.takeJoining(), f.members.clear()
 	f.left += len(in) + len(f.catching)

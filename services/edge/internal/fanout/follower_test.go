@@ -35,6 +35,8 @@ type follower struct {
 	room   int
 	missed bool // it did not take one
 	counts int  // the newest client count that it was told
+
+	signals string // that it took, one behind the other
 }
 
 // wire is what it is sent, as lines of JSON.
@@ -48,10 +50,11 @@ type wireEvent struct {
 	Changes json.RawMessage   `json:",omitempty"`
 	Patches []json.RawMessage `json:",omitempty"`
 	Count   int               `json:",omitempty"`
+	Type    string            `json:",omitempty"`
 }
 
 func (wire) AppendFrame(dst []byte, e flows.Event) []byte {
-	w := wireEvent{Kind: e.Kind, Epoch: e.Epoch, From: e.FromSeq, Seq: e.Seq, Count: e.ClientCount}
+	w := wireEvent{Kind: e.Kind, Epoch: e.Epoch, From: e.FromSeq, Seq: e.Seq, Count: e.ClientCount, Type: e.Type}
 	if e.Changes != "" {
 		w.Changes = json.RawMessage(e.Changes)
 	}
@@ -226,6 +229,9 @@ func (f *follower) event(e wireEvent) {
 	switch e.Kind {
 	case flows.EventClientJoined, flows.EventClientLeft:
 		f.counts = e.Count
+		return
+	case flows.EventSignal:
+		f.signals += e.Type + " " + string(e.Changes)
 		return
 	case flows.EventUpdate:
 		f.updates++

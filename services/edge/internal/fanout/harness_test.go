@@ -104,8 +104,23 @@ func (plain) AppendFrame(dst []byte, e flows.Event) []byte {
 		return fmt.Appendf(dst, "deleted\n")
 	case flows.EventSync:
 		return fmt.Appendf(dst, "sync %d %s\n", e.Seq, e.Changes)
+	case flows.EventPresenceState:
+		return fmt.Appendf(dst, "state%s\n", presences(e.Joins))
+	case flows.EventPresenceDiff:
+		return fmt.Appendf(dst, "diff%s /%s\n", presences(e.Joins), presences(e.Leaves))
+	case flows.EventSignal:
+		return fmt.Appendf(dst, "signal %s %s %s\n", e.ClientID, e.Type, e.Changes)
 	}
 	panic("no such event")
+}
+
+// presences writes each as " client ref meta".
+func presences(all []flows.Presence) string {
+	var b strings.Builder
+	for _, p := range all {
+		fmt.Fprintf(&b, " %s %s %s", p.ClientID, p.Ref, p.Meta)
+	}
+	return b.String()
 }
 
 func (n *node) join(id string, opts flows.JoinOptions) *client {

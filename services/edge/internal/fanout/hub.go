@@ -96,7 +96,7 @@ func (h *Hub) shard(id flows.ID) *shard {
 
 // Join implements flows.Sessions.
 func (h *Hub) Join(id flows.ID, opts flows.JoinOptions, m flows.Member) flows.Membership {
-	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), resume: opts.Resume}
+	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), hears: opts.Hears(), resume: opts.Resume, presence: string(opts.Presence)}
 	for {
 		if f := h.open(id); f.join(mem) {
 			return mem

@@ -33,8 +33,9 @@ type lag struct {
 type owed uint8
 
 const (
-	owesJoined owed = 1 << iota // the count, because clients came
-	owesLeft                    // the count, because clients went
+	owesJoined   owed = 1 << iota // the count, because clients came
+	owesLeft                      // the count, because clients went
+	owesPresence                  // what all clients tell of themselves
 )
 
 // longRun is how many changes a run has before new laggers get one of their own.
@@ -130,6 +131,9 @@ func (f *Flow) serveLagging() {
 	for _, m := range f.lagging.drained.take() {
 		if m.state == memberIn && m.lag != nil {
 			f.serve(m)
+		}
+		if m.state == memberIn && m.lag == nil {
+			m.paySignals()
 		}
 	}
 	if l := &f.lagging; l.old == nil && l.young != nil && (l.young.tooLong || l.young.run.Len() > longRun) {

@@ -13,16 +13,19 @@ type member struct {
 	clientID string
 	noEcho   bool
 	follows  bool           // it understands flow_sync and flow_catchup
+	hears    bool           // it understands signals
 	resume   flows.Position // where it wants to go on
 
 	// Guarded by flow.mu.
-	state memberState
-	num   uint64 // the flow's number for it, told with its changes
-	again uint64 // the oldest change id that it must send again; 0: none
-	owes  owed   // the member is, once it is in or caught up
-	lag   *lag   // what it misses; nil: it keeps up
-	group *group
-	index int // in group.members
+	state    memberState
+	num      uint64              // the flow's number for it, told with its changes
+	again    uint64              // the oldest change id that it must send again; 0: none
+	owes     owed                // the member is, once it is in or caught up
+	lag      *lag                // what it misses; nil: it keeps up
+	presence string              // what it tells of itself; empty: it takes no part
+	signals  map[signalOf][]byte // that it did not take: the newest of each kind
+	group    *group
+	index    int // in group.members
 }
 
 type memberState int

@@ -101,7 +101,11 @@ const (
 
 // payOwed tells a member what it is owed.
 func (f *Flow) payOwed(m *member, owes owed) {
-	m.owes = 0
+	m.owes = owes & owesPresence
+	if m.owes != 0 {
+		f.presence.owed = true
+		f.tellPresences(time.Now())
+	}
 	if owes&owesJoined != 0 {
 		m.Deliver(m.group.encoding.AppendFrame(nil, f.countEvent(flows.EventClientJoined)))
 	}

@@ -57,6 +57,7 @@ func (f *Flow) leave(m *member) {
 			return
 		case memberIn:
 			f.unlag(m)
+			f.unshow(m)
 			f.members.remove(m)
 			if m.follows {
 				f.following--
@@ -133,6 +134,7 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 		f.admit(batch, got)
 		f.holdLease(got.Token)
 		f.scheduleRenewal(got.Next)
+		f.presenceAt(got.Presence)
 	}
 	f.register()
 	if f.done() {
