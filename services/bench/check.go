@@ -284,13 +284,16 @@ func (c *check) populate() {
 // people are the clients of one flow. On every edge one stays, and holds the document there.
 func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	for e := range c.Edges {
-		list = append(list, actors.Behaviour{Name: fmt.Sprintf("stays-%d", e), Follows: true, Edge: e})
+		list = append(list, actors.Behaviour{Name: fmt.Sprintf("stays-%d", e), Follows: true, Present: true, Edge: e})
 	}
 	busy, pad := 4.0, 20
 	if flow == 0 { // a busy one, whose slow readers cannot follow
 		busy, pad = 15, 1500
 	}
-	any := func(b actors.Behaviour) { b.Edge = -1; list = append(list, b) }
+	any := func(b actors.Behaviour) {
+		b.Edge, b.Present = -1, b.Follows && !b.Fresh
+		list = append(list, b)
+	}
 	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Pad: pad})
 	any(actors.Behaviour{Name: "careful", Follows: true, Rate: busy, Window: 1, Pad: pad, Leaves: true, Stays: 4 * time.Second, Away: 500 * time.Millisecond})
 	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
@@ -299,7 +302,7 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	any(actors.Behaviour{Name: "away", Follows: true, Stays: 2 * time.Second, Away: 2 * time.Second, Leaves: random.IntN(2) == 0})
 	any(actors.Behaviour{Name: "late", Follows: true, Fresh: true, Stays: time.Second, Away: 500 * time.Millisecond, Leaves: true})
 	any(actors.Behaviour{Name: "watcher", Stays: 3 * time.Second, Away: time.Second})
-	slow := actors.Behaviour{Name: "slow", Follows: true, Slow: 2000, Edge: random.IntN(c.Edges)}
+	slow := actors.Behaviour{Name: "slow", Follows: true, Slow: 2000, Present: true, Edge: random.IntN(c.Edges)}
 	list = append(list, slow)
 	return list
 }
@@ -323,6 +326,7 @@ type checkResult struct {
 	Catchups int64               `json:"catchups"`
 	TooSlow  int64               `json:"closed_as_too_slow"`
 	Errors   int64               `json:"channel_errors"`
+	Signals  int64               `json:"signals_heard"`
 	Epochs   int64               `json:"new_epochs"`
 	Counts   float64             `json:"seconds_until_counts_were_right_at_most"`
 	Faults   map[faults.Kind]int `json:"faults"`
@@ -334,7 +338,7 @@ func (c *check) result() checkResult {
 		Seed: c.Seed, Seconds: time.Since(c.began).Seconds(), Rounds: c.rounds, Edges: c.Edges, Flows: c.Flows,
 		Changes: s.Changes.Load(), Acked: s.Acked.Load(), Unknown: s.Unknown.Load(), Repeats: s.Repeats.Load(), Refused: s.Refused.Load(),
 		Seen: s.Deliveries.Load(), Connects: s.Connects.Load(), Resumes: s.Resumes.Load(), Syncs: s.Syncs.Load(), Catchups: s.Catchups.Load(),
-		TooSlow: s.TooSlow.Load(), Errors: s.Errors.Load(), Epochs: s.Epochs.Load(), Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
+		TooSlow: s.TooSlow.Load(), Errors: s.Errors.Load(), Signals: s.Signals.Load(), Epochs: s.Epochs.Load(), Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
 	}
 }
 
@@ -348,7 +352,8 @@ func (c *check) writeResult(w io.Writer) {
 	fmt.Fprintf(t, "deliveries\t%d, catch-ups %d, closed as too slow %d\n", r.Seen, r.Catchups, r.TooSlow)
 	fmt.Fprintf(t, "connects\t%d, resumed %d, documents sent %d, channels that failed %d\n", r.Connects, r.Resumes, r.Syncs, r.Errors)
 	fmt.Fprintf(t, "new epochs\t%d\n", r.Epochs)
-	fmt.Fprintf(t, "counts right\tafter %.2f s at most\n", r.Counts)
+	fmt.Fprintf(t, "signals heard\t%d\n", r.Signals)
+	fmt.Fprintf(t, "counts and presence right\tafter %.2f s at most\n", r.Counts)
 	var kinds []string
 	for k, n := range r.Faults {
 		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))

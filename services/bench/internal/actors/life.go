@@ -21,6 +21,7 @@ type life struct {
 	pingRef uint64              // of a ping that is not
 	again   time.Time           // when what was refused for now is sent again; zero: nothing was
 	next    time.Time           // when the next change is due
+	telling telling
 }
 
 // run lives until the connection ends, the peer goes, or the context does.
@@ -53,6 +54,9 @@ func (l *life) run(ctx context.Context) (away bool, err error) {
 			}
 		}
 		if err := l.write(now, busy); err != nil {
+			return false, err
+		}
+		if err := l.tell(now, busy); err != nil {
 			return false, err
 		}
 		timer.Reset(l.wait(busy, pinged, leave))
@@ -220,6 +224,12 @@ func (l *life) take(e client.Event) error {
 			return nil
 		}
 		f.check(l.reader.Snapshot(p, e.Document))
+	case "presence_state":
+		f.check(l.presence.State(e.Payload))
+	case "presence_diff":
+		f.check(l.presence.Diff(e.Payload))
+	case "signal":
+		l.signalled(e)
 	case "client_joined", "client_left":
 		l.count = e.ClientCount
 	case "phx_error", "phx_close":
@@ -261,6 +271,10 @@ func (l *life) answered(e client.Event) {
 	f, stats := l.flow, &l.flow.world.Stats
 	if e.Ref == l.pingRef && l.pingRef != 0 {
 		l.pingRef = 0
+		return
+	}
+	if e.Ref == l.telling.ref && e.Ref != 0 {
+		l.presenceAnswered(e)
 		return
 	}
 	c := l.answers[e.Ref]

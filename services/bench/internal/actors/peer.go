@@ -28,6 +28,7 @@ type Behaviour struct {
 	Away    time.Duration // a spell offline, in the mean
 	Fresh   bool          // it comes back as one that was never there
 	Leaves  bool          // it says so when it goes; else it is just gone
+	Present bool          // it takes part in presence, and signals
 }
 
 // Peer is one client of a flow, across all its connections.
@@ -39,10 +40,13 @@ type Peer struct {
 	scribe *scribe
 
 	// Guarded by flow.mu.
-	reader  *judge.Reader
-	in      bool
-	count   int // of clients, as it was told last
-	unacked []*pending
+	reader     *judge.Reader
+	presence   *judge.Presence // of this connection
+	told       int             // what it tells of itself
+	connection int
+	in         bool
+	count      int // of clients, as it was told last
+	unacked    []*pending
 }
 
 // Add gives a flow a client.
@@ -96,6 +100,9 @@ func (p *Peer) join(ctx context.Context) (*client.Channel, error) {
 	w := p.flow.world
 	params := map[string]any{}
 	p.flow.mu.Lock()
+	if p.Present {
+		params["presence"] = p.meta()
+	}
 	if p.Follows {
 		params["client_id"], params["sync"] = p.id(), true
 		if at := p.reader.At; at.Epoch != "" {
@@ -142,6 +149,8 @@ func (p *Peer) joined(a client.Answer, addr string) {
 	f.say(p.Name, fmt.Sprintf("joins through %s from %v, has", addr, p.reader.At), judge.Mark{}, to)
 	stats.Connects.Add(1)
 	p.in, p.count = true, a.ClientCount
+	p.connection++
+	p.presence = judge.NewPresence(p.Name)
 	switch {
 	case a.Snapshot != nil:
 		stats.Syncs.Add(1)

@@ -177,14 +177,20 @@ func (f *Flow) ask(ctx context.Context, addr string, params map[string]any) (a c
 	return client.ParseAnswer(response)
 }
 
-// counts waits until every client was told the real number of clients, and every edge tells it over HTTP.
+// counts waits until every client was told the real number of clients, and who they are, and every edge
+// tells the number over HTTP.
 func (f *Flow) counts(ctx context.Context) error {
 	began := time.Now()
-	var asked string
+	kind, asked := judge.Count, ""
 	missing := func() string {
 		if text := f.countsHeard(); text != "" {
 			return text
 		}
+		if text := f.presences(); text != "" {
+			kind = judge.Presences
+			return text
+		}
+		kind = judge.Count
 		asked = f.countsAsked(ctx)
 		return asked
 	}
@@ -196,7 +202,7 @@ func (f *Flow) counts(ctx context.Context) error {
 			return nil
 		}
 		if time.Since(began) > within {
-			return &judge.Violation{Kind: judge.Count, What: fmt.Sprintf("after %v: %s", within, text)}
+			return &judge.Violation{Kind: kind, What: fmt.Sprintf("after %v: %s", within, text)}
 		}
 		sleep(ctx, look)
 		if ctx.Err() != nil {

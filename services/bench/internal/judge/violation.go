@@ -23,6 +23,7 @@ const (
 	Refused   = "refused"       // a change that is right was refused for good
 	Unsettled = "unsettled"     // after the faults: somebody did not come to rest in time
 	Count     = "wrong count"
+	Presences = "wrong presence"
 	Leak      = "left behind" // a goroutine or a subscription of a flow that has ended
 )
 
