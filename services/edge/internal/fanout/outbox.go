@@ -201,10 +201,14 @@ func (o *outbox) update(node string, got session.Changed) *session.Update {
 	return u
 }
 
-// answerRun tells the members of the run under way that it was published: its answer may come later.
-// What is not in it was a repeat, of which the answer tells.
+// answerRun tells the members of the run under way, if the update is that, that it was carried out: its
+// answer may come later, and their replies come before their updates. What is not in it was a repeat, of
+// which the answer tells.
 func (f *Flow) answerRun(u *session.Update) {
 	o := &f.outbox
+	if u.Node != f.hub.node || u.Run != o.number {
+		return
+	}
 	i := 0
 	for k := range u.Changes {
 		c := &u.Changes[k]

@@ -65,6 +65,9 @@ func (f *Flow) wasRead(c *session.Content, err error) {
 		return
 	}
 	if err == nil {
+		for _, u := range c.Updates {
+			f.answerRun(u)
+		}
 		err = f.compare(c)
 	}
 	if err != nil {
