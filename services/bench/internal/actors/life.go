@@ -78,12 +78,16 @@ func (l *life) run(ctx context.Context) (away bool, err error) {
 // wait says when there is something to do, if nothing comes.
 func (l *life) wait(busy bool, pinged, leave time.Time) time.Duration {
 	due := pinged.Add(pingEvery)
-	for _, t := range []time.Time{l.again, leave, l.next} {
-		if t.IsZero() || t.After(due) || (!busy && t != l.again) || (t == l.next && l.Rate == 0) {
-			continue
+	sooner := func(t time.Time, counts bool) {
+		if counts && !t.IsZero() && t.Before(due) {
+			due = t
 		}
-		due = t
 	}
+	sooner(l.again, true)
+	sooner(l.telling.again, true)
+	sooner(leave, busy)
+	sooner(l.next, busy && l.Rate > 0)
+	sooner(l.telling.next, busy && l.Present)
 	return max(time.Until(due), time.Millisecond)
 }
 

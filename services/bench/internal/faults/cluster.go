@@ -73,7 +73,7 @@ func (c *Cluster) Stop() {
 				e.Clients.Close()
 			}
 			if e.Process != nil {
-				e.Process.Stop()
+				e.Stop()
 			}
 			if e.ToRedis != nil {
 				e.ToRedis.Close()
@@ -117,7 +117,7 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		last()
 		return e.Restart()
 	case EdgeStop:
-		e.Process.Stop()
+		e.Stop()
 		last()
 		return e.Restart()
 	case EdgePause:
