@@ -169,7 +169,7 @@ describe("whatever the client", { concurrency: 4 }, () => {
     slow.member.client.socket.conn.pause();
     plain.client.socket.conn.pause();
     const changes = 3_000; // 24 MB: more than all buffers between
-    let waiting = [];
+    const waiting = [];
     for (let i = 0; i < changes; i++) {
       waiting.push(ann.change({ [`n${i % 40}`]: { i, text } }));
       if (waiting.length === 100) await Promise.all(waiting.splice(0));
@@ -212,8 +212,9 @@ describe("whatever the client", { concurrency: 4 }, () => {
     const doomed = await startEdge(cluster.redis, "doomed");
     t.after(() => doomed.kill());
     const flow = newFlow();
-    const ann = await joined(t, variant, edges[0], flow, { params: { client_id: "ann", presence: {} } });
-    const presence = new Presence18(ann.channel);
+    const ann = new Client(t, variant, edges[0]).member(flow, { client_id: "ann", presence: {} });
+    const presence = new Presence18(ann.channel); // before the join: the state comes soon behind its answer
+    await ann.join();
     await joined(t, variant, doomed, flow, { params: { client_id: "ghost", presence: {} }, reconnectAfterMs: NEVER });
     await ann.until("both are seen", () => presence.list().length === 2);
     await doomed.kill();
