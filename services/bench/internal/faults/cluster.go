@@ -26,6 +26,8 @@ type Edge struct {
 	*process.Process
 	ToRedis *proxy.Proxy
 	Clients *proxy.Proxy
+
+	outage sync.Mutex // held while the edge does not serve: a stop may take longer than planned
 }
 
 // Setup says what a cluster is made of.
@@ -111,15 +113,22 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		}
 	}
 	e := c.Edges[f.Edge]
+	if f.Kind.outage() {
+		e.outage.Lock()
+		defer e.outage.Unlock()
+	}
 	switch f.Kind {
 	case EdgeKill:
 		e.Kill()
 		last()
 		return e.Restart()
 	case EdgeStop:
-		e.Stop()
+		byItself := e.Stop()
 		last()
-		return e.Restart()
+		if err := e.Restart(); err != nil || byItself {
+			return err
+		}
+		return fmt.Errorf("%s did not end by itself within 15 s of SIGTERM", e.Name)
 	case EdgePause:
 		e.Pause()
 		last()
