@@ -30,6 +30,7 @@ type checkOptions struct {
 	Binary   string
 	Round    time.Duration
 	Window   int
+	Full     bool
 }
 
 // check is one run of the adversary.
@@ -52,11 +53,13 @@ type check struct {
 	stopRun context.CancelFunc
 }
 
-// The edges' settings: short times, so that much happens in little time, and small queues, so that slow
-// readers are slow.
+// The edges' settings: short times, so that much happens in little time, and small queues, rates and
+// documents, so that slow readers are slow, hasty writers hasty, and a large document full.
 const (
 	checkLease   = 2 * time.Second
 	checkTimeout = time.Second
+	// Of a document; one of the flows is at its limit all the time.
+	checkDocument = 40 << 10
 )
 
 // checkCommand tries to make Helix lose, double or reorder an acknowledged change.
@@ -73,6 +76,7 @@ func checkCommand(args []string, stdout, progress io.Writer) error {
 	flags.StringVar(&c.Binary, "helix", "bin/helix", "the edge's binary")
 	flags.DurationVar(&c.Round, "round", 8*time.Second, "of faults, until all is healed and judged")
 	flags.IntVar(&c.Window, "window", 8, "changes that a writer sends without waiting for an answer, at most")
+	flags.BoolVar(&c.Full, "full", true, "one of the flows has a document that is full at times")
 	keep := flags.String("keep", "", "directory to keep the edges' words and Redis's data in; empty: they are removed")
 	file := flags.String("json", "", "file to write the result to")
 	if err := flags.Parse(args); err != nil {
@@ -146,8 +150,8 @@ func (c *check) run(ctx context.Context, dir string) (err error) {
 	defer c.stopRun()
 	c.cluster, err = faults.Start(faults.Setup{Binary: c.Binary, Edges: c.Edges, Dir: dir, Env: []string{
 		"HELIX_SESSION_LEASE_TTL=" + checkLease.String(), "HELIX_REDIS_TIMEOUT=" + checkTimeout.String(), "HELIX_SOCKET_QUEUE_BYTES=64KiB",
-		"HELIX_LOG_LEVEL=info",
-	}})
+		"HELIX_CHANGE_RATE=40", "HELIX_CHANGE_BURST=20", fmt.Sprintf("HELIX_DOCUMENT_MAX_BYTES=%d", checkDocument), "HELIX_LOG_LEVEL=info",
+	}, Flows: c.flowIDs()})
 	defer c.cluster.Stop()
 	if err != nil {
 		return err
@@ -197,7 +201,7 @@ func (c *check) countIdle() error {
 
 // breakThings goes through the rounds: faults, then a quiet point at which all is judged.
 func (c *check) breakThings(ctx context.Context) error {
-	options := faults.Options{Seed: c.seed, Kinds: c.Kinds, Edges: c.Edges, Lease: checkLease, Timeout: checkTimeout, Duration: c.Round}
+	options := faults.Options{Seed: c.seed, Kinds: c.Kinds, Edges: c.Edges, Flows: c.Flows, Lease: checkLease, Timeout: checkTimeout, Duration: c.Round}
 	for time.Since(c.began) < c.Duration || c.rounds == 0 {
 		plan := faults.Plan(options, c.rounds)
 		for _, f := range plan {
@@ -309,14 +313,27 @@ func (c *check) populate() {
 	c.world = actors.NewWorld(edges, direct, checkLease, c.fail)
 	random := rand.New(rand.NewPCG(c.seed, 7))
 	for i := range c.Flows {
-		f := c.world.NewFlow(fmt.Sprintf("check-%d", i))
+		f := c.world.NewFlow(c.flowIDs()[i])
 		for _, b := range c.people(i, random) {
 			f.Add(b, random.Uint64())
 		}
-		f.AddPoster("http", 2, random.Uint64())
+		f.AddPoster("http", 2, c.Full && i == fullFlow, random.Uint64())
 		c.flows = append(c.flows, f)
 	}
 }
+
+func (c *check) flowIDs() (ids []string) {
+	for i := range c.Flows {
+		ids = append(ids, fmt.Sprintf("check-%d", i))
+	}
+	return ids
+}
+
+// Flows that are not like the others.
+const (
+	busyFlow = 0 // its slow readers cannot follow
+	fullFlow = 1 // its document is at the limit
+)
 
 // people are the clients of one flow. On every edge one stays, and holds the document there.
 func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
@@ -324,16 +341,22 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 		list = append(list, actors.Behaviour{Name: fmt.Sprintf("stays-%d", e), Follows: true, Present: true, Edge: e})
 	}
 	busy, pad := 4.0, 20
-	if flow == 0 { // a busy one, whose slow readers cannot follow
+	switch flow {
+	case busyFlow:
 		busy, pad = 15, 1500
+	case fullFlow:
+		if c.Full {
+			pad = 11000
+		}
 	}
 	any := func(b actors.Behaviour) {
-		b.Edge, b.Present = -1, b.Follows && !b.Fresh
+		b.Edge, b.Present, b.Fills = -1, b.Follows && !b.Fresh, c.Full && flow == fullFlow
 		list = append(list, b)
 	}
 	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Pad: pad})
 	any(actors.Behaviour{Name: "careful", Follows: true, Rate: busy, Window: 1, Pad: pad, Leaves: true, Stays: 4 * time.Second, Away: 500 * time.Millisecond})
 	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
+	any(actors.Behaviour{Name: "hasty", Follows: true, Rate: 150, Window: 5 * c.Window, Stays: 500 * time.Millisecond, Away: 4 * time.Second})
 	any(actors.Behaviour{Name: "plain", Rate: busy / 2, Window: max(c.Window/2, 1)})
 	any(actors.Behaviour{Name: "reader", Follows: true})
 	any(actors.Behaviour{Name: "away", Follows: true, Stays: 2 * time.Second, Away: 2 * time.Second, Leaves: random.IntN(2) == 0})
@@ -341,5 +364,8 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	any(actors.Behaviour{Name: "watcher", Stays: 3 * time.Second, Away: time.Second})
 	slow := actors.Behaviour{Name: "slow", Follows: true, Slow: 2000, Present: true, Edge: random.IntN(c.Edges)}
 	list = append(list, slow)
+	if flow == busyFlow { // one that has no catch-up is closed, and comes back
+		list = append(list, actors.Behaviour{Name: "slow-plain", Slow: 2000, Edge: random.IntN(c.Edges)})
+	}
 	return list
 }

@@ -31,6 +31,7 @@ type checkResult struct {
 	Syncs    int64               `json:"syncs"`
 	Catchups int64               `json:"catchups"`
 	TooSlow  int64               `json:"closed_as_too_slow"`
+	TooLarge int64               `json:"refused_for_good"`
 	Errors   int64               `json:"channel_errors"`
 	Signals  int64               `json:"signals_heard"`
 	Epochs   int64               `json:"new_epochs"`
@@ -44,7 +45,7 @@ func (c *check) result() checkResult {
 		Seeds: []uint64{c.seed}, Seconds: time.Since(c.began).Seconds(), Rounds: c.rounds, Edges: c.Edges, Flows: c.Flows,
 		Changes: s.Changes.Load(), Acked: s.Acked.Load(), Unknown: s.Unknown.Load(), Repeats: s.Repeats.Load(), Refused: s.Refused.Load(),
 		Seen: s.Deliveries.Load(), Connects: s.Connects.Load(), Resumes: s.Resumes.Load(), Syncs: s.Syncs.Load(), Catchups: s.Catchups.Load(),
-		TooSlow: s.TooSlow.Load(), Errors: s.Errors.Load(), Signals: s.Signals.Load(), Epochs: s.Epochs.Load(),
+		TooSlow: s.TooSlow.Load(), TooLarge: s.TooLarge.Load(), Errors: s.Errors.Load(), Signals: s.Signals.Load(), Epochs: s.Epochs.Load(),
 		Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
 	}
 }
@@ -60,7 +61,7 @@ func (r *checkResult) add(o checkResult) {
 		more int64
 	}{
 		{&r.Changes, o.Changes}, {&r.Acked, o.Acked}, {&r.Unknown, o.Unknown}, {&r.Repeats, o.Repeats}, {&r.Refused, o.Refused}, {&r.Seen, o.Seen},
-		{&r.Connects, o.Connects}, {&r.Resumes, o.Resumes}, {&r.Syncs, o.Syncs}, {&r.Catchups, o.Catchups}, {&r.TooSlow, o.TooSlow},
+		{&r.Connects, o.Connects}, {&r.Resumes, o.Resumes}, {&r.Syncs, o.Syncs}, {&r.Catchups, o.Catchups}, {&r.TooSlow, o.TooSlow}, {&r.TooLarge, o.TooLarge},
 		{&r.Errors, o.Errors}, {&r.Signals, o.Signals}, {&r.Epochs, o.Epochs},
 	} {
 		*sum.to += sum.more
@@ -79,7 +80,7 @@ func (r *checkResult) write(w io.Writer) {
 	fmt.Fprintf(t, "seeds\t%s\n", strings.Trim(fmt.Sprint(r.Seeds), "[]"))
 	fmt.Fprintf(t, "duration\t%.0f s, %d rounds, %d edges, %d flows\n", r.Seconds, r.Rounds, r.Edges, r.Flows)
 	fmt.Fprintf(t, "changes\t%d, acknowledged %d, given up without an answer %d\n", r.Changes, r.Acked, r.Unknown)
-	fmt.Fprintf(t, "sent again\t%d, refused for now %d\n", r.Repeats, r.Refused)
+	fmt.Fprintf(t, "sent again\t%d, refused for now %d, for good %d\n", r.Repeats, r.Refused, r.TooLarge)
 	fmt.Fprintf(t, "deliveries\t%d, catch-ups %d, signals %d, closed as too slow %d\n", r.Seen, r.Catchups, r.Signals, r.TooSlow)
 	fmt.Fprintf(t, "connects\t%d, resumed %d, documents sent %d, channels that failed %d\n", r.Connects, r.Resumes, r.Syncs, r.Errors)
 	fmt.Fprintf(t, "new epochs\t%d\n", r.Epochs)

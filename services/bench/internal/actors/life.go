@@ -315,6 +315,13 @@ func (l *life) answered(e client.Event) {
 				l.again = time.Now().Add(50*time.Millisecond + time.Duration(l.random.Int64N(int64(150*time.Millisecond))))
 			}
 		}
+	case e.Failed.Reason == "document_too_large" && l.Fills:
+		stats.TooLarge.Add(1)
+		f.say(l.Name, "is refused for good: "+e.Failed.Reason, c.mark, judge.Position{})
+		if open >= 0 {
+			f.history.RefusedForGood(c.mark)
+			l.unacked = append(l.unacked[:open], l.unacked[open+1:]...)
+		}
 	default:
 		f.check(&judge.Violation{Kind: judge.Refused, Who: l.Name, Mark: c.mark, What: e.Failed.Error()})
 	}

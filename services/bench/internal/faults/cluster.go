@@ -17,8 +17,9 @@ type Cluster struct {
 	Redis *process.Process
 	Edges []*Edge
 
-	data string // Redis's directory
-	logs []*os.File
+	data  string // Redis's directory
+	flows []string
+	logs  []*os.File
 }
 
 // Edge is one edge with what stands around it.
@@ -36,11 +37,12 @@ type Setup struct {
 	Edges  int
 	Dir    string   // for Redis's data and everybody's words
 	Env    []string // settings of the edges
+	Flows  []string // ids of the flows that it is used for
 }
 
 // Start starts a cluster. It must be stopped also after an error.
 func Start(s Setup) (c *Cluster, err error) {
-	c = &Cluster{data: s.Dir}
+	c = &Cluster{data: s.Dir, flows: s.Flows}
 	if c.Redis, err = process.KeepingRedis(s.Dir); err != nil {
 		return c, err
 	}
@@ -163,6 +165,8 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		return c.ask("CLIENT", "KILL", "TYPE", "pubsub")
 	case KillNormal:
 		return c.ask("CLIENT", "KILL", "TYPE", "normal")
+	case CloseSession:
+		e.CloseSession(c.flows[f.Flow]) // an edge that is away, or cut off from Redis, has nothing to close
 	case CutPubSub:
 		e.ToRedis.Cut(proxy.PubSub, f.Count)
 	case CutCommands:
