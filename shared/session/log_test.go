@@ -362,13 +362,13 @@ func TestDelete_removesTheDocument_andIsNoLoss(t *testing.T) {
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
 		f := session.NewStore(l, "a", patient).Flow("f")
-		if existed, affected, err := f.Delete(context.Background()); err != nil || existed || affected != 0 {
+		if existed, affected, err := f.Delete(context.Background(), nil); err != nil || existed || affected != 0 {
 			t.Fatalf("%v, %d, %v", existed, affected, err)
 		}
 		r := join(t, f, 0, 2)
 		before := put(t, f, `{"a":1}`)
 		messages := listen(t, f)
-		if existed, affected, err := f.Delete(context.Background()); err != nil || !existed || affected != 2 {
+		if existed, affected, err := f.Delete(context.Background(), nil); err != nil || !existed || affected != 2 {
 			t.Fatalf("%v, %d, %v", existed, affected, err)
 		}
 		for m := range messages {

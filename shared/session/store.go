@@ -69,6 +69,15 @@ var statusLua string
 //go:embed handback.lua
 var handbackLua string
 
+//go:embed list.lua
+var listLua string
+
+//go:embed summary.lua
+var summaryLua string
+
+//go:embed sweep.lua
+var sweepLua string
+
 var (
 	registerScript  = lanes.NewScript("register", countLua, headLua, presentLua, registerLua)
 	changeScript    = lanes.NewScript("change", countLua, headLua, changeLua)
@@ -80,10 +89,13 @@ var (
 	presencesScript = lanes.NewScript("presences", countLua, presentLua, presencesLua)
 	signalScript    = lanes.NewScript("signal", signalLua)
 	renewScript     = lanes.NewScript("renew", countLua, renewLua)
-	closeScript     = lanes.NewScript("close", countLua, endLua, closeLua)
-	expireScript    = lanes.NewScript("expire", countLua, endLua, expireLua)
+	closeScript     = lanes.NewScript("close", countLua, headLua, endLua, closeLua)
+	expireScript    = lanes.NewScript("expire", countLua, headLua, endLua, expireLua)
 	statusScript    = lanes.NewScript("status", countLua, statusLua)
 	handbackScript  = lanes.NewScript("handback", handbackLua)
+	listScript      = lanes.NewScript("list", countLua, listLua)
+	summaryScript   = lanes.NewScript("summary", countLua, headLua, summaryLua)
+	sweepScript     = lanes.NewScript("sweep", sweepLua)
 )
 
 // Options of a session.
@@ -151,7 +163,7 @@ func (s *Store) Flow(id flows.ID) *Flow {
 	return &Flow{
 		store: s, id: id, keys: k, argID: string(id),
 		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Presence},
-		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel},
+		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel, k.Snapshot},
 		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}
 }

@@ -86,7 +86,7 @@ func (f *Flow) register() {
 	run := r.run
 	f.store.Register(session.Registration{
 		Wanted: r.before + len(r.batch), Before: r.before, Joined: len(r.batch), Left: r.left,
-		Epoch: f.sessionEpoch, Number: f.number, Held: f.heldAt(),
+		Number: f.number, Held: f.heldAt(),
 	}, func(got session.Registered, err error) {
 		f.guard(func() { f.registered(run, got, err) })
 	})
