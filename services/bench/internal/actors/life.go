@@ -32,7 +32,7 @@ func (l *life) run(ctx context.Context) (away bool, err error) {
 	if l.Stays > 0 {
 		leave = time.Now().Add(spell(l.random, l.Stays))
 	}
-	if err := l.sendAgain(); err != nil {
+	if err := l.sendAgain(false); err != nil {
 		return false, err
 	}
 	timer := time.NewTimer(0)
@@ -146,7 +146,7 @@ func (l *life) write(now time.Time, busy bool) error {
 			return nil
 		}
 		l.again = time.Time{}
-		return l.sendAgain()
+		return l.sendAgain(true)
 	}
 	if !busy || now.Before(l.next) {
 		return nil
@@ -183,11 +183,17 @@ func (l *life) send(c *pending) (err error) {
 	return err
 }
 
-// sendAgain sends all that is not acknowledged, in order.
-func (l *life) sendAgain() error {
+// sendAgain sends what is not acknowledged, in order: all of it after a join, and otherwise what was
+// refused for now with all that was sent behind it.
+func (l *life) sendAgain(refused bool) error {
 	l.flow.mu.Lock()
 	all := append([]*pending(nil), l.unacked...)
 	l.flow.mu.Unlock()
+	if refused {
+		for len(all) > 0 && !all[0].refused {
+			all = all[1:]
+		}
+	}
 	for _, c := range all {
 		if err := l.send(c); err != nil {
 			return err
