@@ -47,7 +47,7 @@ for i = 14, #ARGV, 5 do
       got = -1
     end
     repeats[#repeats + 1] = (i - 14) / 5
-    repeats[#repeats + 1] = integer(got)
+    repeats[#repeats + 1] = got
   else
     count = count + tonumber(ARGV[i])
     size = size + #changes
@@ -64,11 +64,12 @@ end
 
 local at = now()
 local counted, token = 0, '0'
-if redis.call('HEXISTS', session, 'n:' .. node) == 1 then
+local number, own = unpack(redis.call('HMGET', session, 'number', 'n:' .. node))
+if own then
   counted = 1
   token = take_lease(lease, head, node, lease_ttl)
 end
-local reply = {'ok', epoch or fresh_epoch, integer(seq + 1), integer(at), counted, token, integer(seq + count - folded), integer(bytes + size), integer(before)}
+local reply = {'ok', epoch or fresh_epoch, seq + 1, at, counted, token, seq + count - folded, bytes + size, before}
 for _, r in ipairs(repeats) do
   reply[#reply + 1] = r
 end
@@ -77,27 +78,28 @@ if count == 0 then
 end
 
 if seq == 0 then -- unknown stays unknown: see restore
-  redis.call('HSETNX', head, 'created', reply[4])
+  redis.call('HSETNX', head, 'created', at)
 end
 seq, bytes = seq + count, bytes + size
-redis.call('HSET', head, 'epoch', reply[2], 'seq', integer(seq), 'at', reply[4], 'bytes', integer(bytes))
-parts[1] = 'u ' .. reply[2] .. ' ' .. reply[3] .. ' ' .. reply[4] .. ' ' .. integer(bytes) .. ' ' .. integer(before) .. ' ' .. parts[1]
+redis.call('HSET', head, 'epoch', reply[2], 'seq', seq, 'at', at, 'bytes', bytes)
+parts[1] = string.format('u %s %.0f %.0f %.0f %.0f %s', reply[2], reply[3], at, bytes, before, parts[1])
 local message = table.concat(parts)
-redis.call('XADD', log, integer(seq) .. '-0', 'u', message)
-redis.call('PEXPIRE', log, retention)
+redis.call('XADD', log, string.format('%.0f-0', seq), 'u', message)
 redis.call('ZADD', index, at, flow)
+local began = not number or before == 0
 if next(news) then
   for client, answer in pairs(news) do
-    redis.call('HSET', answered, client, integer(answer.id) .. ' ' .. integer(answer.seq) .. ' ' .. reply[4] .. answer.refused)
+    local first = redis.call('HSET', answered, client, string.format('%.0f %.0f %.0f%s', answer.id, answer.seq, at, answer.refused))
+    began = began or first == 1
   end
   if redis.call('HLEN', answered) > MOST_ANSWERED then
     forget_half(answered)
   end
-  redis.call('PEXPIRE', answered, retention)
 end
-if redis.call('EXISTS', session) == 1 then
-  redis.call('HSET', session, 'activity', reply[4]) -- its registrations keep the rest
-else
+if number then
+  redis.call('HSET', session, 'activity', at)
+end
+if began then -- else the session's registrations keep it
   keep_for(retention, head, log, snapshot, answered)
 end
 redis.call(publish, channel, message)
