@@ -89,6 +89,8 @@ type Changed struct {
 type Repeat struct {
 	Index int    // in the run
 	Seq   uint64 // that it had got; 0 where only a later change of its client is remembered
+	// Refused says that it was not carried out, and will not be: it was refused for good.
+	Refused bool
 }
 
 // Change orders, stores and publishes a run of changes in one step. done must not block. body is read
@@ -100,7 +102,7 @@ func (f *Flow) Change(body *Body, g Guard, done func(Changed, error)) {
 	if g.Fits {
 		fits = int64(g.FitsAt)
 	}
-	args := make([]any, 0, 13+4*len(body.parts))
+	args := make([]any, 0, 13+5*len(body.parts))
 	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Held.at(), g.Limit, fits, onlyAt(g.Only))
 	args = body.appendArgs(args)
 	s.lanes.Start(changeScript, f.changeKeys, args, func(reply any, err error) {
@@ -132,7 +134,13 @@ func parseChanged(body *Body, reply any) (Changed, error) {
 			r.bad = true
 			break
 		}
-		out.Repeats = append(out.Repeats, Repeat{Index: body.firstOf(index), Seq: uint64(r.integer())})
+		repeat := Repeat{Index: body.firstOf(index)}
+		if seq := r.integer(); seq >= 0 {
+			repeat.Seq = uint64(seq)
+		} else {
+			repeat.Refused = true
+		}
+		out.Repeats = append(out.Repeats, repeat)
 	}
 	return out, r.failed("change")
 }

@@ -7,12 +7,14 @@
 --       7 epoch, 8 seq and 9 its time, that the node holds the document at ('', 0 and 0: it does not)
 --       10 most bytes of the document, 0: any    11 seq at which the caller knows that the run fits, or -1
 --       12 "<epoch> <seq>" at which alone the run is carried out ('' and 0: no epoch yet); '': anywhere
---       13 the run's opening (see message.go), then four for each part of the run:
---          number of changes, client id, change id (0: none; then the part may hold many changes), the changes
+--       13 the run's opening (see message.go), then five for each part of the run:
+--          number of changes, client id, change id (0: none; then the part may hold many changes),
+--          ids of the client before this one that were refused for good, each behind a space, the changes
 -- returns {'ok', epoch, first seq, ms of now, 1 if the node is counted in the session else 0,
 --          fencing token if the node holds the lease else '0', unfolded changes, "bytes" after the run,
 --          time of the run before in ms,
---          then for each part that was a repeat: its index from 0, the seq that it had got or 0 if only a later change of its client is remembered}
+--          then for each part that was a repeat: its index from 0, the seq that it had got,
+--          or 0 if only a later change of its client is remembered, or -1 if it was refused}
 --       {'lost', epoch or '', seq}   Redis knows less than the node: nothing was done
 --       {'full', epoch, seq}         the document might grow over its limit: nothing was done
 --       {'moved', epoch or '', seq}  the flow is elsewhere than the run is for: nothing was done
@@ -36,32 +38,22 @@ end
 
 -- Which parts are new, and which were carried out before.
 local parts, count, size, news, repeats = {ARGV[13]}, 0, 0, {}, {}
-for i = 14, #ARGV, 4 do
-  local client, id = ARGV[i + 1], tonumber(ARGV[i + 2])
-  local last, last_seq = 0, 0
-  if id > 0 then
-    if news[client] then
-      last = news[client][1]
-    else
-      local known = redis.call('HGET', answered, client)
-      if known then
-        last, last_seq = string.match(known, '^(%d+) (%d+)')
-        last = tonumber(last)
-      end
+for i = 14, #ARGV, 5 do
+  local client, id, changes = ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 4]
+  local newest = id > 0 and (news[client] or read_answer(redis.call('HGET', answered, client)))
+  if newest and id <= newest.id then
+    local got = id == newest.id and newest.seq or 0
+    if string.find(newest.refused .. ' ', ' ' .. ARGV[i + 2] .. ' ', 1, true) then
+      got = -1
     end
-  end
-  if id > 0 and id <= last then
-    repeats[#repeats + 1] = (i - 14) / 4
-    repeats[#repeats + 1] = id == last and last_seq or 0
-    if news[client] and id == last then
-      repeats[#repeats] = integer(news[client][2])
-    end
+    repeats[#repeats + 1] = (i - 14) / 5
+    repeats[#repeats + 1] = integer(got)
   else
     count = count + tonumber(ARGV[i])
-    size = size + #ARGV[i + 3]
-    parts[#parts + 1] = ARGV[i + 3]
+    size = size + #changes
+    parts[#parts + 1] = changes
     if id > 0 then
-      news[client] = {id, seq + count}
+      news[client] = {id = id, seq = seq + count, refused = latest(newest.refused .. ARGV[i + 3])}
     end
   end
 end
@@ -96,7 +88,7 @@ redis.call('PEXPIRE', log, retention)
 redis.call('ZADD', index, at, flow)
 if next(news) then
   for client, answer in pairs(news) do
-    redis.call('HSET', answered, client, integer(answer[1]) .. ' ' .. integer(answer[2]) .. ' ' .. reply[4])
+    redis.call('HSET', answered, client, integer(answer.id) .. ' ' .. integer(answer.seq) .. ' ' .. reply[4] .. answer.refused)
   end
   if redis.call('HLEN', answered) > MOST_ANSWERED then
     forget_half(answered)

@@ -281,7 +281,7 @@ func (s *spec) restore(held, found session.Position, d session.Folded, answered 
 	}
 	*h = flowHead{
 		epoch: fresh, size: int64(len(d.Document)), from: held, base: string(d.Document),
-		sessions: h.sessions, closed: h.closed, fence: h.fence,
+		deleted: h.deleted, sessions: h.sessions, closed: h.closed, fence: h.fence,
 	}
 	newest := map[string]answeredID{}
 	if s.answered != nil {

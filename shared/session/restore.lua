@@ -18,7 +18,7 @@ redis.call('DEL', log)
 -- What Redis still remembers counts as answered; the seqs of another epoch say nothing in this one.
 local remembered = redis.call('HGETALL', answered)
 for i = 1, #remembered, 2 do
-  local answer = string.gsub(remembered[i + 1], ' %d+ ', ' 0 ')
+  local answer = string.gsub(remembered[i + 1], ' %d+ ', ' 0 ', 1)
   redis.call('HSET', answered, remembered[i], answer)
 end
 redis.call('HSET', head, 'epoch', epoch, 'seq', 0, 'at', 0, 'bytes', 0, 'base', ARGV[6], 'folded', 0, 'from', ARGV[10])

@@ -163,7 +163,7 @@ func (f *Flow) notRegistered(batch []*member, err error) {
 // clients may then have to be taken out of the count.
 func (f *Flow) scheduleRenewal(next time.Duration) {
 	r := &f.registering
-	if f.members.count == 0 {
+	if f.members.count+len(f.catching) == 0 {
 		r.due = time.Time{}
 		return
 	}

@@ -14,7 +14,8 @@ type Drained interface {
 }
 
 const (
-	// offerShare of the queue's bound is left to what is offered; the rest is for replies.
+	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
+	// be made good later is not offered beyond it; the rest is for replies.
 	offerShare = 8
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
@@ -30,7 +31,7 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 	if s.closing {
 		return true
 	}
-	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/offerShare {
+	if waiting := s.queue.bytes + s.blocked; waiting > s.server.opts.QueueBytes/offerShare {
 		for _, other := range s.hungry {
 			if other == t {
 				return false
