@@ -187,8 +187,7 @@ func (c *check) run(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// countIdle counts what an edge that nobody uses has. Each is used once before: what is made at the
-// first use stays.
+// countIdle counts the goroutines of edges that nobody has used yet.
 func (c *check) countIdle() error {
 	for _, e := range c.cluster.Edges {
 		n, err := e.Goroutines()
