@@ -343,7 +343,7 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	busy, pad := 4.0, 20
 	switch flow {
 	case busyFlow:
-		busy, pad = 15, 1500
+		busy, pad = 15, 2800
 	case fullFlow:
 		if c.Full {
 			pad = 11000
