@@ -47,7 +47,8 @@ func TestParseMessage_others(t *testing.T) {
 	if m, err := session.ParseMessage("z of a version to come"); err != nil || m != (session.Message{}) {
 		t.Errorf("an unknown kind: %+v, %v", m, err)
 	}
-	for _, bad := range []string{"u ", "u E 1 2 3 4 n x\n", "u E 1 2 3 4 n 1\n", "u E 1 2 3 4 n 1\n\x01\x00\xff\xff\xff\xff\x0f", "u E -1 2 3 4 n 1\n\x01\x00\x00\x00", "u E 1 2 x 4 n 1\n\x01\x00\x00\x00", "u E 1 2 3 x n 1\n\x01\x00\x00\x00", "r ", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy"} {
+	for _, bad := range []string{"u ", "u E 1 2 3 4 n x\n", "u E 1 2 3 4 n 1\n", "u E 1 2 3 4 n 1\n\x01\x00\xff\xff\xff\xff\x0f", "u E -1 2 3 4 n 1\n\x01\x00\x00\x00", "u E 1 2 x 4 n 1\n\x01\x00\x00\x00", "u E 1 2 3 x n 1\n\x01\x00\x00\x00", "r ", "c E 3 7 120", "c E 3 7 120 1", "c E x 7 120 11", "x E 3 7 sleepy",
+		"p 1 2 ", "p 1 2 n", "p 1 x n\n", "p 1 2 n\n\x01\x05a", "g 1 2 ", "g 1 x n", "s ", "s n", "s n\n\x01\x01a\x01"} {
 		if m, err := session.ParseMessage(bad); !errors.Is(err, session.ErrMessage) {
 			t.Errorf("%q: %+v, %v", bad, m, err)
 		}
@@ -59,6 +60,9 @@ func FuzzParseMessage(f *testing.F) {
 	f.Add("c E 3 7 120 01")
 	f.Add("x E 3 1700000000123 deleted")
 	f.Add("v")
+	f.Add("p 0 1700000000123 node\n\x07\x03ann\x02{}\x08\x03bob\x00")
+	f.Add("g 1700000000123 1700000000124 node.1 node.2")
+	f.Add("s node\n\x07\x03ann\x06cursor\x04null")
 	f.Fuzz(func(t *testing.T, payload string) {
 		m, err := session.ParseMessage(payload)
 		if err == nil && m.Update != nil && len(m.Update.Changes) == 0 {
