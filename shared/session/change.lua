@@ -2,7 +2,7 @@
 -- acknowledged means ordered and stored. The changes of one run come from one node, in the order in
 -- which it took them.
 --
--- KEYS  1 lease  2 session  3 head  4 log  5 answered  6 index of the lane's documents  7 channel
+-- KEYS  1 lease  2 session  3 head  4 log  5 answered  6 index of the lane's documents  7 channel  8 snapshot
 -- ARGV  1 node   2 flow id  3 lease TTL in ms   4 retention in ms   5 fresh epoch   6 publish command
 --       7 epoch, 8 seq and 9 its time, that the node holds the document at ('', 0 and 0: it does not)
 --       10 most bytes of the document, 0: any    11 seq at which the caller knows that the run fits, or -1
@@ -14,7 +14,7 @@
 --          then for each part that was a repeat: its index from 0, the seq that it had got or 0 if only a later change of its client is remembered}
 --       {'lost', epoch or '', seq}   Redis knows less than the node: nothing was done
 --       {'full', epoch, seq}         the document might grow over its limit: nothing was done
-local lease, session, head, log, answered, index, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local lease, session, head, log, answered, index, channel, snapshot = unpack(KEYS)
 local node, flow, lease_ttl, retention, fresh_epoch, publish = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local known_epoch, known_seq, known_at = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local limit, fits_at = tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -24,6 +24,9 @@ local MOST_ANSWERED = 4096 -- clients whose newest change id is remembered
 local epoch, seq, before, bytes, base, folded = read_head(head)
 if has_lost(epoch, seq, before, known_epoch, known_seq, known_at) then
   return {'lost', epoch or '', integer(seq)}
+end
+if not epoch then
+  forget_remains(log, snapshot, answered)
 end
 
 -- Which parts are new, and which were carried out before.
@@ -93,9 +96,9 @@ if next(news) then
   redis.call('PEXPIRE', answered, retention)
 end
 if redis.call('EXISTS', session) == 1 then
-  redis.call('HSET', session, 'activity', reply[4])
+  redis.call('HSET', session, 'activity', reply[4]) -- its registrations keep the rest
 else
-  keep_for(retention, head)
+  keep_for(retention, head, log, snapshot, answered)
 end
 redis.call(publish, channel, message)
 return reply

@@ -33,7 +33,7 @@ func (f *Flow) FoldVacant(ctx context.Context, d Folded) (written bool, err erro
 
 func (f *Flow) fold(ctx context.Context, token int64, d Folded) (written bool, err error) {
 	s, k := f.store, f.keys
-	reply, err := s.lanes.Run(ctx, foldScript, []string{k.Lease, k.Head, k.Log, k.Snapshot},
+	reply, err := s.lanes.Run(ctx, foldScript, []string{k.Lease, k.Head, k.Log, k.Snapshot, k.Answered},
 		s.argNode, token, d.Epoch, d.Seq, d.Bytes, d.Document, len(d.Document), d.Title, d.Nodes, d.Edges, d.KeepFrom, s.argRetention, d.at())
 	if err != nil {
 		return false, err

@@ -42,6 +42,26 @@ local function reaches(entries, after, newest)
   return tonumber(string.match(entries[1][2][2], '^u %S+ (%d+) ')) <= after + 1
 end
 
+-- forks: whether what Redis has behind a seq follows on another run than the one that a node knows to end
+-- there. entries: the log behind the seq, oldest first; one that does not reach back to it does not tell.
+local function forks(entries, known_seq, known_at, newest, newest_at)
+  if known_seq == newest then
+    return is_other(newest_at, known_at)
+  end
+  if known_at == 0 or #entries == 0 then
+    return false
+  end
+  local first, before = string.match(entries[1][2][2], '^u %S+ (%d+) %d+ %d+ (%d+) ')
+  first = tonumber(first)
+  return first <= known_seq or (first == known_seq + 1 and is_other(tonumber(before), known_at))
+end
+
+-- forget_remains: before a new epoch, what the one before left behind goes: their keys end by themselves,
+-- each in its own time, and seqs that start anew do not fit a log that has them.
+local function forget_remains(log, snapshot, answered)
+  redis.call('DEL', log, snapshot, answered)
+end
+
 -- forget_half: of the clients whose newest change id is remembered, the half that was still for longest.
 local function forget_half(answered)
   local all, times = redis.call('HGETALL', answered), {}

@@ -26,12 +26,11 @@ local function with(entries)
 end
 
 if epoch == known_epoch and known_seq <= seq then
-  local known = known_seq == seq and at or time_of(log, known_seq)
-  if known and is_other(known, known_at) then
+  local entries = redis.call('XRANGE', log, integer(known_seq + 1), '+')
+  if forks(entries, known_seq, known_at, seq, at) then
     reply[1] = 'fork'
     return with(redis.call('XRANGE', log, '-', '+'))
   end
-  local entries = redis.call('XRANGE', log, integer(known_seq + 1), '+')
   if reaches(entries, known_seq, seq) then
     reply[1] = 'log'
     return with(entries)

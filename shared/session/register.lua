@@ -20,25 +20,34 @@ local lease, session, head, index, channel, presence = KEYS[1], KEYS[2], KEYS[3]
 local node, wanted, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined, left, max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local node_ttl, lease_ttl, retention = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local flow, known_epoch, known_number = ARGV[10], ARGV[11], tonumber(ARGV[12])
+local flow, known_number = ARGV[10], tonumber(ARGV[12])
 local fresh_epoch, publish = ARGV[13], ARGV[14]
 
 local found_epoch, found_seq, found_at = read_head(head)
 if has_lost(found_epoch, found_seq, found_at, ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end
+if not found_epoch then
+  forget_remains(KEYS[6], KEYS[7], KEYS[8])
+end
 local epoch = epoch_of(head, fresh_epoch)
-if known_number > 0 and known_epoch == epoch then
-  local closed = tonumber(redis.call('HGET', head, 'closed') or 0)
-  if closed >= known_number then
-    return {'ended'}
-  end
+-- Whatever the epoch: with a deletion the flow got another one, and the numbers went on.
+if known_number > 0 and tonumber(redis.call('HGET', head, 'closed') or 0) >= known_number then
+  return {'ended'}
 end
 
 local at = now()
 local total, counts, dead, deadlines = count(session, at)
 for _, gone in ipairs(dead) do
   redis.call('HDEL', session, 'n:' .. gone)
+end
+-- A deadline further off than the session's keys may live was given by a clock that was ahead of Redis's
+-- present one: another server took over.
+for other, deadline in pairs(deadlines) do
+  if deadline > at + 2 * node_ttl then
+    deadlines[other] = at + node_ttl
+    redis.call('HSET', session, 'n:' .. other, integer(counts[other]) .. ' ' .. integer(deadlines[other]))
+  end
 end
 local own = counts[node] or 0
 local others = total - own

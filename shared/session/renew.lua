@@ -14,4 +14,4 @@ local activity = redis.call('HGET', session, 'activity')
 if not activity then
   return 0
 end
-return now() - activity
+return math.max(now() - activity, 0) -- a server that took over may have a clock that is behind

@@ -15,6 +15,12 @@ if (now_epoch or '') ~= found_epoch or seq ~= found_seq then
   return false
 end
 redis.call('DEL', log)
+-- What Redis still remembers counts as answered; the seqs of another epoch say nothing in this one.
+local remembered = redis.call('HGETALL', answered)
+for i = 1, #remembered, 2 do
+  local answer = string.gsub(remembered[i + 1], ' %d+ ', ' 0 ')
+  redis.call('HSET', answered, remembered[i], answer)
+end
 redis.call('HSET', head, 'epoch', epoch, 'seq', 0, 'at', 0, 'bytes', 0, 'base', ARGV[6], 'folded', 0, 'from', ARGV[10])
 redis.call('HSET', snapshot, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'document', ARGV[5],
   'title', ARGV[7], 'nodes', ARGV[8], 'edges', ARGV[9])

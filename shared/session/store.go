@@ -80,8 +80,8 @@ var (
 	presencesScript = lanes.NewScript("presences", countLua, presentLua, presencesLua)
 	signalScript    = lanes.NewScript("signal", signalLua)
 	renewScript     = lanes.NewScript("renew", countLua, renewLua)
-	closeScript     = lanes.NewScript("close", countLua, endLua, closeLua)
-	expireScript    = lanes.NewScript("expire", countLua, endLua, expireLua)
+	closeScript     = lanes.NewScript("close", countLua, headLua, endLua, closeLua)
+	expireScript    = lanes.NewScript("expire", countLua, headLua, endLua, expireLua)
 	statusScript    = lanes.NewScript("status", countLua, statusLua)
 	handbackScript  = lanes.NewScript("handback", handbackLua)
 )
@@ -151,7 +151,7 @@ func (s *Store) Flow(id flows.ID) *Flow {
 	return &Flow{
 		store: s, id: id, keys: k, argID: string(id),
 		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Presence},
-		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel},
+		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel, k.Snapshot},
 		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}
 }

@@ -44,6 +44,35 @@ func TestSync_bringsTheDocument_andWhatFollowsBeginsThere(t *testing.T) {
 	}
 }
 
+func TestSync_aStormOfJoinsReadsRedisFewTimes(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a, b := startNode(t, r.URL, "a", quick), startNode(t, r.URL, "b", quick)
+	ann := a.follow("f", following("ann"))
+	const changes, joins = 100, 400
+	for i := range uint64(changes) {
+		ann.change(i+1, fmt.Sprintf(`{"n%d":1}`, i))
+	}
+	ann.acked(changes)
+	epoch := ann.joined.Epoch
+	var joining sync.WaitGroup
+	for i := range joins {
+		joining.Go(func() {
+			opts := following("")
+			if i%2 == 1 {
+				opts = flows.JoinOptions{Resume: flows.Position{Epoch: epoch, Seq: uint64(i % changes)}}
+			}
+			if j := b.follow("f", opts).joined; j.Seq != changes || (j.Document == nil && len(j.Missed) != changes-i%changes) {
+				t.Errorf("join %d: at %d with %d missed", i, j.Seq, len(j.Missed))
+			}
+		})
+	}
+	joining.Wait()
+	if n := b.reads.Load(); n > 20 {
+		t.Errorf("%d joins read Redis %d times", joins, n)
+	}
+}
+
 func TestResume_bringsWhatWasMissed_elseTheDocument(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

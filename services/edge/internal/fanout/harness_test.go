@@ -31,6 +31,7 @@ type node struct {
 	lanes    *lanes.Lanes
 	flows    *flows.Flows
 	restarts atomic.Int64
+	reads    atomic.Int64 // of the log or the document
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 	once     sync.Once
@@ -40,11 +41,16 @@ var quick = session.Options{MaxClients: 1000, LeaseTTL: time.Second, InactivityT
 
 func startNode(t testing.TB, url, name string, o session.Options) *node {
 	t.Helper()
-	l, err := lanes.Open(lanes.Options{URL: url, Timeout: 2 * time.Second})
+	n := &node{t: t}
+	l, err := lanes.Open(lanes.Options{URL: url, Timeout: 2 * time.Second, Observe: func(script string, _ time.Duration, _ error) {
+		if script == "read" {
+			n.reads.Add(1)
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, lanes: l}
+	n.lanes = l
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
 	supervise := func(_ string, s fanout.Service) {

@@ -24,6 +24,8 @@ type presence struct {
 	all     map[presenceKey]shown
 	reading bool
 	stale   bool // something was missed: it is to be read
+	// unchecked says that what members here tell is yet to be compared with what Redis has of them.
+	unchecked bool
 
 	told map[presenceKey]shown // what members were told, of those that changed since; the zero shown: not there
 	owed bool                  // members are owed the whole
@@ -167,6 +169,9 @@ func (f *Flow) presented(clients []session.Shown, before, version uint64, known 
 		}
 		f.presenceStep(&session.Presence{Before: before, Version: version, Shown: clients})
 	}
+	if p.unchecked {
+		f.checkOwn()
+	}
 	f.present()
 	if f.done() {
 		f.kick()
@@ -221,16 +226,20 @@ func (f *Flow) presenceRead(all []session.Shown, version uint64, err error) {
 }
 
 // checkOwn sees to it that Redis has what this edge's members tell: it may have thought this edge dead.
+// What is being told right now is yet to come: then it is done with the answer.
 func (f *Flow) checkOwn() {
 	p := &f.presence
+	if p.unchecked = p.telling || !p.known; p.unchecked {
+		return
+	}
 	for num, o := range p.own {
-		if s := p.all[presenceKey{f.hub.node, num}]; s.meta != o.meta && !o.dirty && !p.telling {
+		if s := p.all[presenceKey{f.hub.node, num}]; s.meta != o.meta && !o.dirty {
 			o.dirty = true
 			p.dirty = append(p.dirty, num)
 		}
 	}
 	for key, s := range p.all {
-		if key.node == f.hub.node && p.own[key.member] == nil && !p.telling {
+		if key.node == f.hub.node && p.own[key.member] == nil {
 			if p.own == nil {
 				p.own = map[uint64]*ownPresence{}
 			}
