@@ -1,6 +1,10 @@
 package socket
 
-import "time"
+import (
+	"net"
+	"slices"
+	"time"
+)
 
 // What a client gets that does not keep up. Send closes it. A channel that can catch its client up later
 // asks with Offer instead, leaves out what is not taken, and once Drained is called sends what stands for
@@ -76,18 +80,19 @@ func feed(hungry []*Topic) {
 	}
 }
 
-// writeSlowly writes to a client whose kernel buffer was full, waiting for it, until it has caught up.
-func (s *Socket) writeSlowly(rest []byte) {
+// writeSlowly writes to a client whose kernel buffer was full, waiting for it, until it has caught up. What
+// waits are the frames that all clients share: a thousand slow ones hold them once.
+func (s *Socket) writeSlowly(rest [][]byte) {
 	for {
 		for len(rest) > 0 {
-			chunk := rest[:min(len(rest), slowChunk)]
+			var chunk net.Buffers
+			chunk, rest = split(rest, slowChunk)
 			err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if err == nil {
-				_, err = s.net.Write(chunk)
+				_, err = chunk.WriteTo(s.net)
 			}
-			rest = rest[len(chunk):]
 			s.mu.Lock()
-			s.blocked = len(rest)
+			s.blocked = total(rest)
 			if err != nil {
 				s.broken()
 				s.mu.Unlock()
@@ -103,11 +108,32 @@ func (s *Socket) writeSlowly(rest []byte) {
 			s.mu.Unlock()
 			return
 		}
-		rest = rest[:0:0]
-		for _, f := range s.queue.take(nil) {
-			rest = append(rest, f...)
-		}
-		s.blocked = len(rest)
+		rest = s.queue.take(nil)
+		s.blocked = total(rest)
 		s.mu.Unlock()
 	}
+}
+
+// split takes some of the first bytes of frames out.
+func split(frames [][]byte, bytes int) (first, rest [][]byte) {
+	for i, f := range frames {
+		if bytes > len(f) {
+			bytes -= len(f)
+			continue
+		}
+		first = append(slices.Clip(frames[:i]), f[:bytes])
+		if rest = frames[i:]; bytes == len(f) {
+			return first, rest[1:]
+		}
+		rest[0] = f[bytes:]
+		return first, rest
+	}
+	return frames, nil
+}
+
+func total(frames [][]byte) (bytes int) {
+	for _, f := range frames {
+		bytes += len(f)
+	}
+	return bytes
 }
