@@ -18,8 +18,9 @@ type Drained interface {
 }
 
 const (
-	// offerShare of the queue's bound is left to what is offered; the rest is for replies.
-	offerShare = 8
+	// offerShare of the queue's bound is left to what is offered; the rest is for replies. It is small: who
+	// has more waiting than one write takes is behind, and the composition of what it misses is shorter.
+	offerShare = 64
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
 	// slowChunk is written to a blocked client at once; each has writeTimeout: who takes a little all
