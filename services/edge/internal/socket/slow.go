@@ -35,6 +35,10 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 	if s.closing {
 		return true
 	}
+	if !s.composed && s.raw != nil {
+		s.composed = true
+		keepUnsentHere(s.raw)
+	}
 	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/offerShare {
 		for _, other := range s.hungry {
 			if other == t {
