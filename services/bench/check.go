@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"slices"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"helix/bench/internal/actors"
@@ -21,9 +20,8 @@ import (
 	"helix/bench/internal/process"
 )
 
-// check is one run of the adversary.
-type check struct {
-	Seed     uint64
+// checkOptions say how the adversary goes about it.
+type checkOptions struct {
 	Duration time.Duration
 	Edges    int
 	Flows    int
@@ -32,6 +30,13 @@ type check struct {
 	Binary   string
 	Round    time.Duration
 	Window   int
+	Full     bool
+}
+
+// check is one run of the adversary.
+type check struct {
+	checkOptions
+	seed uint64
 
 	progress io.Writer
 	cluster  *faults.Cluster
@@ -48,20 +53,22 @@ type check struct {
 	stopRun context.CancelFunc
 }
 
-// The edges' settings: short times, so that much happens in little time, and small queues, so that slow
-// readers are slow.
+// The edges' settings: short times, so that much happens in little time, and small queues, rates and
+// documents, so that slow readers are slow, hasty writers hasty, and a large document full.
 const (
 	checkLease   = 2 * time.Second
 	checkTimeout = time.Second
+	// Of a document; one of the flows is at its limit all the time.
+	checkDocument = 40 << 10
 )
 
 // checkCommand tries to make Helix lose, double or reorder an acknowledged change.
 func checkCommand(args []string, stdout, progress io.Writer) error {
-	c := check{progress: progress, done: map[faults.Kind]int{}}
+	var c checkOptions
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.Uint64Var(&c.Seed, "seed", 0, "of the plan; 0: a new one, which is printed")
-	flags.DurationVar(&c.Duration, "duration", time.Minute, "how long to break things; a round is not cut short")
+	seeds := flags.String("seed", "", "of the plan, or several with commas between, one after the other; empty: a new one, which is printed")
+	flags.DurationVar(&c.Duration, "duration", time.Minute, "how long to break things, for each seed; a round is not cut short")
 	flags.IntVar(&c.Edges, "edges", 3, "edges to start")
 	flags.IntVar(&c.Flows, "flows", 4, "flows, each with clients of all kinds")
 	kinds := flags.String("faults", "all", `what may fail: "all", "none", or kinds with commas between; "all,-flush" leaves one out`)
@@ -69,6 +76,7 @@ func checkCommand(args []string, stdout, progress io.Writer) error {
 	flags.StringVar(&c.Binary, "helix", "bin/helix", "the edge's binary")
 	flags.DurationVar(&c.Round, "round", 8*time.Second, "of faults, until all is healed and judged")
 	flags.IntVar(&c.Window, "window", 8, "changes that a writer sends without waiting for an answer, at most")
+	flags.BoolVar(&c.Full, "full", true, "one of the flows has a document that is full at times")
 	keep := flags.String("keep", "", "directory to keep the edges' words and Redis's data in; empty: they are removed")
 	file := flags.String("json", "", "file to write the result to")
 	if err := flags.Parse(args); err != nil {
@@ -81,27 +89,60 @@ func checkCommand(args []string, stdout, progress io.Writer) error {
 	if c.Redis != "single" {
 		return fmt.Errorf("--redis is %q: it must be single", c.Redis)
 	}
-	if c.Seed == 0 {
-		c.Seed = uint64(rand.Uint32())
+	list, err := parseSeeds(*seeds)
+	if err != nil {
+		return err
 	}
-	dir := *keep
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	var all checkResult
+	for _, seed := range list {
+		one := check{checkOptions: c, seed: seed, progress: progress, done: map[faults.Kind]int{}}
+		_, _ = fmt.Fprintf(progress, "seed %d\n", seed)
+		if err := one.runIn(ctx, *keep, stdout); err != nil {
+			return err
+		}
+		all.add(one.result())
+	}
+	all.write(stdout)
+	return all.writeJSON(*file)
+}
+
+func parseSeeds(text string) (list []uint64, err error) {
+	if text == "" {
+		return []uint64{uint64(rand.Uint32())}, nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		seed, err := strconv.ParseUint(strings.TrimSpace(word), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("--seed is %q: it must be numbers with commas between", text)
+		}
+		list = append(list, seed)
+	}
+	return list, nil
+}
+
+// runIn runs in a directory, or in one that is removed again, and tells of what it found.
+func (c *check) runIn(ctx context.Context, dir string, stdout io.Writer) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "helix-check-"); err != nil {
 			return fmt.Errorf("make a directory for Redis: %w", err)
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-	} else if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the directory to keep things in: %w", err)
+	} else {
+		dir = filepath.Join(dir, fmt.Sprint(c.seed))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make the directory to keep things in: %w", err)
+		}
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer cancel()
-	err = c.run(ctx, dir)
-	if err != nil {
-		_, _ = fmt.Fprintf(stdout, "FAILED with --seed %d, in round %d:\n%v\n%s", c.Seed, c.rounds+1, err, c.trace)
-		return fmt.Errorf("a promise is broken; the same plan again: --seed %d", c.Seed)
+	if err = c.run(ctx, dir); err == nil {
+		return nil
 	}
-	c.writeResult(stdout)
-	return c.writeJSON(*file)
+	if c.trace != "" {
+		_, _ = fmt.Fprintf(stdout, "FAILED with --seed %d, in round %d:\n%v\n%s", c.seed, c.rounds+1, err, c.trace)
+		return fmt.Errorf("a promise is broken; the same plan again: --seed %d", c.seed)
+	}
+	return fmt.Errorf("with --seed %d, in round %d: %w", c.seed, c.rounds+1, err)
 }
 
 func (c *check) run(ctx context.Context, dir string) (err error) {
@@ -109,8 +150,8 @@ func (c *check) run(ctx context.Context, dir string) (err error) {
 	defer c.stopRun()
 	c.cluster, err = faults.Start(faults.Setup{Binary: c.Binary, Edges: c.Edges, Dir: dir, Env: []string{
 		"HELIX_SESSION_LEASE_TTL=" + checkLease.String(), "HELIX_REDIS_TIMEOUT=" + checkTimeout.String(), "HELIX_SOCKET_QUEUE_BYTES=64KiB",
-		"HELIX_LOG_LEVEL=info",
-	}})
+		"HELIX_CHANGE_RATE=40", "HELIX_CHANGE_BURST=20", fmt.Sprintf("HELIX_DOCUMENT_MAX_BYTES=%d", checkDocument), "HELIX_LOG_LEVEL=info",
+	}, Flows: c.flowIDs()})
 	defer c.cluster.Stop()
 	if err != nil {
 		return err
@@ -160,7 +201,7 @@ func (c *check) countIdle() error {
 
 // breakThings goes through the rounds: faults, then a quiet point at which all is judged.
 func (c *check) breakThings(ctx context.Context) error {
-	options := faults.Options{Seed: c.Seed, Kinds: c.Kinds, Edges: c.Edges, Lease: checkLease, Timeout: checkTimeout, Duration: c.Round}
+	options := faults.Options{Seed: c.seed, Kinds: c.Kinds, Edges: c.Edges, Flows: c.Flows, Lease: checkLease, Timeout: checkTimeout, Duration: c.Round}
 	for time.Since(c.began) < c.Duration || c.rounds == 0 {
 		plan := faults.Plan(options, c.rounds)
 		for _, f := range plan {
@@ -270,16 +311,29 @@ func (c *check) populate() {
 		direct = append(direct, e.Addr)
 	}
 	c.world = actors.NewWorld(edges, direct, checkLease, c.fail)
-	random := rand.New(rand.NewPCG(c.Seed, 7))
+	random := rand.New(rand.NewPCG(c.seed, 7))
 	for i := range c.Flows {
-		f := c.world.NewFlow(fmt.Sprintf("check-%d", i))
+		f := c.world.NewFlow(c.flowIDs()[i])
 		for _, b := range c.people(i, random) {
 			f.Add(b, random.Uint64())
 		}
-		f.AddPoster("http", 2, random.Uint64())
+		f.AddPoster("http", 2, c.Full && i == fullFlow, random.Uint64())
 		c.flows = append(c.flows, f)
 	}
 }
+
+func (c *check) flowIDs() (ids []string) {
+	for i := range c.Flows {
+		ids = append(ids, fmt.Sprintf("check-%d", i))
+	}
+	return ids
+}
+
+// Flows that are not like the others.
+const (
+	busyFlow = 0 // its slow readers cannot follow
+	fullFlow = 1 // its document is at the limit
+)
 
 // people are the clients of one flow. On every edge one stays, and holds the document there.
 func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
@@ -287,16 +341,22 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 		list = append(list, actors.Behaviour{Name: fmt.Sprintf("stays-%d", e), Follows: true, Present: true, Edge: e})
 	}
 	busy, pad := 4.0, 20
-	if flow == 0 { // a busy one, whose slow readers cannot follow
+	switch flow {
+	case busyFlow:
 		busy, pad = 15, 1500
+	case fullFlow:
+		if c.Full {
+			pad = 11000
+		}
 	}
 	any := func(b actors.Behaviour) {
-		b.Edge, b.Present = -1, b.Follows && !b.Fresh
+		b.Edge, b.Present, b.Fills = -1, b.Follows && !b.Fresh, c.Full && flow == fullFlow
 		list = append(list, b)
 	}
 	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Pad: pad})
 	any(actors.Behaviour{Name: "careful", Follows: true, Rate: busy, Window: 1, Pad: pad, Leaves: true, Stays: 4 * time.Second, Away: 500 * time.Millisecond})
 	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
+	any(actors.Behaviour{Name: "hasty", Follows: true, Rate: 150, Window: 5 * c.Window, Stays: 500 * time.Millisecond, Away: 4 * time.Second})
 	any(actors.Behaviour{Name: "plain", Rate: busy / 2, Window: max(c.Window/2, 1)})
 	any(actors.Behaviour{Name: "reader", Follows: true})
 	any(actors.Behaviour{Name: "away", Follows: true, Stays: 2 * time.Second, Away: 2 * time.Second, Leaves: random.IntN(2) == 0})
@@ -304,72 +364,8 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	any(actors.Behaviour{Name: "watcher", Stays: 3 * time.Second, Away: time.Second})
 	slow := actors.Behaviour{Name: "slow", Follows: true, Slow: 2000, Present: true, Edge: random.IntN(c.Edges)}
 	list = append(list, slow)
+	if flow == busyFlow { // one that has no catch-up is closed, and comes back
+		list = append(list, actors.Behaviour{Name: "slow-plain", Slow: 2000, Edge: random.IntN(c.Edges)})
+	}
 	return list
-}
-
-// checkResult is what a run that found nothing has to show.
-type checkResult struct {
-	Seed     uint64              `json:"seed"`
-	Seconds  float64             `json:"seconds"`
-	Rounds   int                 `json:"rounds"`
-	Edges    int                 `json:"edges"`
-	Flows    int                 `json:"flows"`
-	Changes  int64               `json:"changes"`
-	Acked    int64               `json:"acknowledged"`
-	Unknown  int64               `json:"given_up_without_an_answer"`
-	Repeats  int64               `json:"sent_again"`
-	Refused  int64               `json:"refused_for_now"`
-	Seen     int64               `json:"deliveries"`
-	Connects int64               `json:"connects"`
-	Resumes  int64               `json:"resumes"`
-	Syncs    int64               `json:"syncs"`
-	Catchups int64               `json:"catchups"`
-	TooSlow  int64               `json:"closed_as_too_slow"`
-	Errors   int64               `json:"channel_errors"`
-	Signals  int64               `json:"signals_heard"`
-	Epochs   int64               `json:"new_epochs"`
-	Counts   float64             `json:"seconds_until_counts_were_right_at_most"`
-	Faults   map[faults.Kind]int `json:"faults"`
-}
-
-func (c *check) result() checkResult {
-	s := &c.world.Stats
-	return checkResult{
-		Seed: c.Seed, Seconds: time.Since(c.began).Seconds(), Rounds: c.rounds, Edges: c.Edges, Flows: c.Flows,
-		Changes: s.Changes.Load(), Acked: s.Acked.Load(), Unknown: s.Unknown.Load(), Repeats: s.Repeats.Load(), Refused: s.Refused.Load(),
-		Seen: s.Deliveries.Load(), Connects: s.Connects.Load(), Resumes: s.Resumes.Load(), Syncs: s.Syncs.Load(), Catchups: s.Catchups.Load(),
-		TooSlow: s.TooSlow.Load(), Errors: s.Errors.Load(), Signals: s.Signals.Load(), Epochs: s.Epochs.Load(), Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
-	}
-}
-
-func (c *check) writeResult(w io.Writer) {
-	r := c.result()
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "seed\t%d\n", r.Seed)
-	fmt.Fprintf(t, "duration\t%.0f s, %d rounds, %d edges, %d flows\n", r.Seconds, r.Rounds, r.Edges, r.Flows)
-	fmt.Fprintf(t, "changes\t%d, acknowledged %d, given up without an answer %d\n", r.Changes, r.Acked, r.Unknown)
-	fmt.Fprintf(t, "sent again\t%d, refused for now %d\n", r.Repeats, r.Refused)
-	fmt.Fprintf(t, "deliveries\t%d, catch-ups %d, closed as too slow %d\n", r.Seen, r.Catchups, r.TooSlow)
-	fmt.Fprintf(t, "connects\t%d, resumed %d, documents sent %d, channels that failed %d\n", r.Connects, r.Resumes, r.Syncs, r.Errors)
-	fmt.Fprintf(t, "new epochs\t%d\n", r.Epochs)
-	fmt.Fprintf(t, "signals heard\t%d\n", r.Signals)
-	fmt.Fprintf(t, "counts and presence right\tafter %.2f s at most\n", r.Counts)
-	var kinds []string
-	for k, n := range r.Faults {
-		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
-	}
-	slices.Sort(kinds)
-	fmt.Fprintf(t, "faults\t%d: %s\n", c.faults(), strings.Join(kinds, ", "))
-	_ = t.Flush()
-}
-
-func (c *check) writeJSON(file string) error {
-	if file == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(c.result(), "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the result: %w", err)
-	}
-	return os.WriteFile(file, append(data, '\n'), 0o644)
 }

@@ -36,5 +36,5 @@ func startFloor() (t target, stop func(), err error) {
 	if err != nil {
 		return t, func() {}, err
 	}
-	return target{edges: []string{"ws://" + p.Addr}, servers: []*process.Process{p}}, p.Stop, nil
+	return target{edges: []string{"ws://" + p.Addr}, servers: []*process.Process{p}}, func() { p.Stop() }, nil
 }

@@ -48,6 +48,7 @@ type edge struct {
 //	│   ├── flow …         one for each flow with members here
 //	│   └── lease …        one for each lease held
 //	├── memory             given back when a storm is over
+//	├── sweeper            forgets flows whose retention is over
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
 func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
@@ -107,12 +108,13 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	}, writers)
 
 	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version,
+		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
 	}), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
+	e.tree.Add("sweeper", sweeper{store, log})
 	e.tree.Add("http", e.public)
 	e.tree.Add("admin", e.admin)
 	return e, nil

@@ -12,6 +12,9 @@ import (
 // ErrFull says that a run might let the document grow over its limit: nothing was done.
 var ErrFull = errors.New("the document is too large")
 
+// ErrMoved says that the flow is not at the position for which alone something was to be done: nothing was.
+var ErrMoved = errors.New("the flow is at another position")
+
 // LostError says that Redis knows less of a flow than the node that asked: it was restarted with an
 // older or an empty data set, or another node put the document back already. Nothing was done.
 type LostError struct {
@@ -57,6 +60,16 @@ type Guard struct {
 	Limit  int
 	FitsAt uint64
 	Fits   bool // FitsAt is set
+	// Only is where the flow must be, to the seq; else ErrMoved. nil: anywhere.
+	Only *Position
+}
+
+// onlyAt is Guard.Only for a script.
+func onlyAt(p *Position) string {
+	if p == nil {
+		return ""
+	}
+	return p.String()
 }
 
 // Changed says where a run of changes went.
@@ -76,19 +89,21 @@ type Changed struct {
 type Repeat struct {
 	Index int    // in the run
 	Seq   uint64 // that it had got; 0 where only a later change of its client is remembered
+	// Refused says that it was not carried out, and will not be: it was refused for good.
+	Refused bool
 }
 
 // Change orders, stores and publishes a run of changes in one step. done must not block. body is read
-// until done is called. An error that is no LostError and no ErrFull leaves open whether the run was
-// carried out.
+// until done is called. An error that is no LostError, no ErrFull and no ErrMoved leaves open whether the
+// run was carried out.
 func (f *Flow) Change(body *Body, g Guard, done func(Changed, error)) {
 	s := f.store
 	fits := int64(-1)
 	if g.Fits {
 		fits = int64(g.FitsAt)
 	}
-	args := make([]any, 0, 13+4*len(body.parts))
-	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Held.at(), g.Limit, fits)
+	args := make([]any, 0, 13+5*len(body.parts))
+	args = append(args, s.argNode, f.argID, s.argLeaseTTL, s.argRetention, newEpoch(), s.argPublish, g.Held.Epoch, g.Held.Seq, g.Held.at(), g.Limit, fits, onlyAt(g.Only))
 	args = body.appendArgs(args)
 	s.lanes.Start(changeScript, f.changeKeys, args, func(reply any, err error) {
 		if err != nil {
@@ -106,6 +121,8 @@ func parseChanged(body *Body, reply any) (Changed, error) {
 		return Changed{}, r.lost("change")
 	case "full":
 		return Changed{}, ErrFull
+	case "moved":
+		return Changed{}, ErrMoved
 	}
 	out := Changed{
 		Epoch: r.text(), First: uint64(r.integer()), At: time.UnixMilli(r.integer()),
@@ -117,12 +134,18 @@ func parseChanged(body *Body, reply any) (Changed, error) {
 			r.bad = true
 			break
 		}
-		out.Repeats = append(out.Repeats, Repeat{Index: body.firstOf(index), Seq: uint64(r.integer())})
+		repeat := Repeat{Index: body.firstOf(index)}
+		if seq := r.integer(); seq >= 0 {
+			repeat.Seq = uint64(seq)
+		} else {
+			repeat.Refused = true
+		}
+		out.Repeats = append(out.Repeats, repeat)
 	}
 	return out, r.failed("change")
 }
 
-// ChangeOne makes one change from outside the session and waits. With ErrFull nothing was done.
+// ChangeOne makes one change from outside the session and waits. With ErrFull and ErrMoved nothing was done.
 func (f *Flow) ChangeOne(ctx context.Context, c flows.Change, g Guard) (Changed, error) {
 	body := &Body{}
 	body.Start(f.store.node, 0)

@@ -80,15 +80,19 @@ func (f *Flow) Restore(held Position, found Held, d Folded, answered []AnsweredC
 	})
 }
 
-// Delete ends the flow's session and removes its document.
-func (f *Flow) Delete(ctx context.Context) (existed bool, affected int, err error) {
+// Delete ends the flow's session and removes its document. With only, it does so in exactly that place,
+// else ErrMoved and nothing was done.
+func (f *Flow) Delete(ctx context.Context, only *Position) (existed bool, affected int, err error) {
 	s, k := f.store, f.keys
 	reply, err := s.lanes.Run(ctx, deleteScript,
-		[]string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Flows},
-		f.argID, s.argRetention, s.argPublish, newEpoch())
+		[]string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Flows, k.Presence},
+		f.argID, s.argRetention, s.argPublish, newEpoch(), onlyAt(only))
 	if err != nil {
 		return false, 0, err
 	}
 	r := reader{values: asList(reply)}
+	if r.text() == "moved" {
+		return false, 0, ErrMoved
+	}
 	return r.integer() == 1, int(r.integer()), r.failed("delete")
 }

@@ -8,6 +8,8 @@
 --                than the document's size, for a patch adds at most itself
 --   folded       the newest seq that the snapshot holds
 --   from         "<epoch> <seq>": what this epoch was put back from, or what was deleted (restore, delete)
+--   created      ms of the document's first change; 0: not known
+--   deleted      the epoch that the last deletion ended: nodes that were in its session are out of it
 --   session, closed, fence   see register and end
 
 -- read_head: epoch (false where there is none), seq, at, bytes, base, folded.
@@ -62,16 +64,32 @@ local function forget_remains(log, snapshot, answered)
   redis.call('DEL', log, snapshot, answered)
 end
 
+-- read_answer: what the hash of answered changes holds of a client: "<newest id> <its seq> <ms>", then ids
+-- before it that were refused for good, each behind a space.
+local function read_answer(known)
+  local id, seq, _, refused = string.match(known or '0 0 0', '^(%d+) (%d+) (%d+)(.*)$')
+  return {id = tonumber(id), seq = tonumber(seq), refused = refused}
+end
+
+-- latest: of ids that were refused, each behind a space, the 16 that came last.
+local function latest(refused)
+  local ids = {}
+  for id in string.gmatch(refused, ' %d+') do
+    ids[#ids + 1] = id
+  end
+  return table.concat(ids, '', math.max(#ids - 15, 1))
+end
+
 -- forget_half: of the clients whose newest change id is remembered, the half that was still for longest.
 local function forget_half(answered)
   local all, times = redis.call('HGETALL', answered), {}
   for i = 2, #all, 2 do
-    times[#times + 1] = tonumber(string.match(all[i], ' (%d+)$'))
+    times[#times + 1] = tonumber(string.match(all[i], '^%d+ %d+ (%d+)'))
   end
   table.sort(times)
   local oldest = times[math.floor(#times / 2)]
   for i = 1, #all, 2 do
-    if tonumber(string.match(all[i + 1], ' (%d+)$')) <= oldest then
+    if tonumber(string.match(all[i + 1], '^%d+ %d+ (%d+)')) <= oldest then
       redis.call('HDEL', answered, all[i])
     end
   end

@@ -125,6 +125,43 @@ func TestChange_thatWasSentBefore_countsOnce(t *testing.T) {
 	})
 }
 
+func TestChange_thatWasRefused_isRefusedAgain_behindLaterOnes(t *testing.T) {
+	t.Parallel()
+	redistest.EachMode(t, func(t *testing.T, url string) {
+		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
+		send := func(id uint64, refused ...uint64) session.Changed {
+			body := &session.Body{}
+			body.Start("n", id)
+			body.Add(1, session.Change{ClientID: "ann", ID: id, Changes: `{}`})
+			body.Refused(refused)
+			out := make(chan session.Changed, 1)
+			f.Change(body, session.Guard{}, func(got session.Changed, err error) {
+				if err != nil {
+					t.Errorf("change %d: %v", id, err)
+				}
+				out <- got
+			})
+			return <-out
+		}
+		send(1)
+		send(4, 2, 3)
+		send(6, 5)
+		for id, want := range map[uint64]session.Repeat{
+			1: {}, 2: {Refused: true}, 3: {Refused: true}, 4: {}, 5: {Refused: true}, 6: {Seq: 3},
+		} {
+			if got := send(id); !reflect.DeepEqual(got.Repeats, []session.Repeat{want}) {
+				t.Errorf("%d again: %+v", id, got.Repeats)
+			}
+		}
+		for id := uint64(7); id < 100; id += 2 { // a bounded number is remembered, the newest
+			send(id+1, id)
+		}
+		if old, fresh := send(2).Repeats[0], send(97).Repeats[0]; old.Refused || !fresh.Refused {
+			t.Errorf("%+v, %+v", old, fresh)
+		}
+	})
+}
+
 func TestChange_remembersABoundedNumberOfClients_theNewest(t *testing.T) {
 	t.Parallel()
 	l := openLanes(t, redistest.Start(t).URL)
@@ -362,13 +399,13 @@ func TestDelete_removesTheDocument_andIsNoLoss(t *testing.T) {
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
 		f := session.NewStore(l, "a", patient).Flow("f")
-		if existed, affected, err := f.Delete(context.Background()); err != nil || existed || affected != 0 {
+		if existed, affected, err := f.Delete(context.Background(), nil); err != nil || existed || affected != 0 {
 			t.Fatalf("%v, %d, %v", existed, affected, err)
 		}
 		r := join(t, f, 0, 2)
 		before := put(t, f, `{"a":1}`)
 		messages := listen(t, f)
-		if existed, affected, err := f.Delete(context.Background()); err != nil || !existed || affected != 2 {
+		if existed, affected, err := f.Delete(context.Background(), nil); err != nil || !existed || affected != 2 {
 			t.Fatalf("%v, %d, %v", existed, affected, err)
 		}
 		for m := range messages {

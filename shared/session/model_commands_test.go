@@ -18,7 +18,7 @@ import (
 func (w *modelWorld) register(t *rapid.T) {
 	n := w.node(t)
 	r := session.Registration{
-		Joined: rapid.SampledFrom([]int{1, 0, 2, 3}).Draw(t, "joined"), Epoch: n.epoch, Number: n.number, Held: w.somewhere(t, n),
+		Joined: rapid.SampledFrom([]int{1, 0, 2, 3}).Draw(t, "joined"), Number: n.number, Held: w.somewhere(t, n),
 	}
 	if n.clients > 0 && rapid.IntRange(0, 2).Draw(t, "leaves") == 2 {
 		r.Left = rapid.IntRange(1, n.clients).Draw(t, "left")
@@ -57,12 +57,12 @@ func (w *modelWorld) registerAs(t *rapid.T, n *modelNode, r session.Registration
 	w.same(t, "register", got, want)
 	switch {
 	case errors.Is(err, session.ErrEnded):
-		n.clients, n.epoch, n.number = 0, "", 0
+		n.clients, n.number = 0, 0
 	case err == nil:
 		if got.Granted > r.Before && got.Total > w.spec.opts.MaxClients {
 			t.Fatal("more clients came in than the limit allows")
 		}
-		n.clients, n.epoch, n.number = got.Granted, got.Epoch, got.Number
+		n.clients, n.number = got.Granted, got.Number
 		w.token(n, got.Token)
 		w.holds(t, n, r.Held)
 	}
@@ -171,6 +171,10 @@ func (w *modelWorld) fold(t *rapid.T) {
 	d := session.Folded{Held: n.held, Bytes: n.bytes, Document: []byte(n.document)}
 	if n.held.Epoch == "" || rapid.Bool().Draw(t, "of any seq") {
 		d.Held = w.at(w.somePosition(t))
+		if log := w.spec.log; log != nil && len(log.runs) > 0 && rapid.IntRange(0, 3).Draw(t, "inside a run") < 3 {
+			u := log.runs[rapid.IntRange(0, len(log.runs)-1).Draw(t, "run")]
+			d.Held = session.Held{Position: session.Position{Epoch: u.Epoch, Seq: u.Last()}, At: u.At}
+		}
 		if d.Epoch == w.spec.position().Epoch && d.Seq <= w.spec.position().Seq {
 			d.Bytes, d.Document = w.spec.bytesAt(d.Seq), []byte(w.spec.document(d.Seq))
 		}
@@ -279,7 +283,7 @@ func (w *modelWorld) end(t *rapid.T) {
 			affected, err = n.flow.Close(context.Background())
 			return ""
 		}
-		existed, affected, err = n.flow.Delete(context.Background())
+		existed, affected, err = n.flow.Delete(context.Background(), nil)
 		c, _ := n.flow.Read(context.Background(), session.Held{}) // nothing else tells the new epoch
 		return c.Epoch
 	}, func(fresh string) {
@@ -321,8 +325,8 @@ func (w *modelWorld) loss(t *rapid.T) {
 func (w *modelWorld) clock(t *rapid.T) {
 	o := w.spec.opts
 	around := []time.Duration{
-		o.LeaseTTL / 3, o.InactivityTimeout, time.Second, o.NodeTTL(), -time.Second, o.LeaseTTL, -o.NodeTTL(), 2 * o.NodeTTL(),
-		o.Retention / 2, -time.Hour, o.Retention,
+		o.LeaseTTL / 3, -time.Hour, o.InactivityTimeout, -time.Second, o.NodeTTL(), time.Second, o.LeaseTTL, -o.NodeTTL(),
+		2 * o.NodeTTL(), o.Retention / 2, o.Retention,
 	}
 	d := rapid.SampledFrom(around).Draw(t, "jump") + time.Duration(rapid.IntRange(-1, 1).Draw(t, "and"))*time.Millisecond
 	w.redis.pass(w.spec, d)
@@ -341,7 +345,7 @@ func (w *modelWorld) while(t *rapid.T) {
 		if n.token != 0 {
 			w.leaseAs(t, n, n.token, "renew")
 		}
-		w.registerAs(t, n, session.Registration{Wanted: n.clients, Before: n.clients, Epoch: n.epoch, Number: n.number})
+		w.registerAs(t, n, session.Registration{Wanted: n.clients, Before: n.clients, Number: n.number})
 	}
 }
 

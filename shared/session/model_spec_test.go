@@ -62,6 +62,7 @@ type flowHead struct {
 	size    int64 // of the document at some seq, less the bytes at that seq
 	folded  uint64
 	from    session.Position
+	deleted string // the epoch that the last deletion ended
 	base    string
 	history []session.Change
 

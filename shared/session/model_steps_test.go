@@ -52,6 +52,9 @@ func (s *spec) holds(node string, token int64) bool {
 
 // register: a node says how many clients it has or wants, in full.
 func (s *spec) register(node string, r session.Registration, fresh string) (session.Registered, error) {
+	if r.Number > 0 && s.head != nil && s.head.deleted != "" && s.head.deleted == r.Held.Epoch {
+		return session.Registered{}, session.ErrEnded
+	}
 	if err := s.lost(r.Held); err != nil {
 		return session.Registered{}, err
 	}
@@ -187,13 +190,18 @@ func (s *spec) change(node string, run uint64, changes []session.Change, g sessi
 	if s.log == nil {
 		s.log = &flowLog{}
 	}
-	s.log.runs, s.log.until = append(s.log.runs, u), s.retained()
+	s.log.runs = append(s.log.runs, u)
+	began := out.Before.IsZero() || s.answered == nil && ids || s.answered != nil && len(newest) > len(s.answered.newest)
 	if ids {
-		s.answered = &answeredIDs{newest: newest, until: s.retained()}
+		if s.answered == nil {
+			s.answered = &answeredIDs{}
+		}
+		s.answered.newest = newest
 	}
-	if s.session != nil { // its registrations retain the rest
+	if s.session != nil { // its registrations retain what is there
 		s.session.activity = s.time
-	} else {
+	}
+	if s.session == nil || began {
 		s.retain()
 	}
 	s.listed = true
@@ -278,7 +286,7 @@ func (s *spec) restore(held, found session.Position, d session.Folded, answered 
 	}
 	*h = flowHead{
 		epoch: fresh, size: int64(len(d.Document)), from: held, base: string(d.Document),
-		sessions: h.sessions, closed: h.closed, fence: h.fence,
+		deleted: h.deleted, sessions: h.sessions, closed: h.closed, fence: h.fence,
 	}
 	newest := map[string]answeredID{}
 	if s.answered != nil {
@@ -301,11 +309,12 @@ func (s *spec) restore(held, found session.Position, d session.Folded, answered 
 
 // delete: the session ends, the document goes; that it was there is known, so nobody takes it for a loss.
 func (s *spec) delete(fresh string) (existed bool, affected int) {
+	open := s.session != nil
 	affected = s.close()
 	existed, s.listed = s.listed, false
 	s.log, s.snapshot, s.answered = nil, nil, nil
-	if h := s.head; h != nil {
-		*h = flowHead{epoch: fresh, size: 2, from: s.position(), sessions: h.sessions, closed: h.closed, fence: h.fence, until: s.retained()}
+	if h := s.head; h != nil && (open || existed) {
+		*h = flowHead{epoch: fresh, size: 2, from: s.position(), deleted: h.epoch, sessions: h.sessions, closed: h.closed, fence: h.fence, until: s.retained()}
 	}
 	return existed, affected
 }

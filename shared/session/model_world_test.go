@@ -32,8 +32,7 @@ type modelNode struct {
 	flow  *session.Flow
 
 	clients int
-	epoch   string // of the session it is in
-	number  int64
+	number  int64 // of the session it is in
 	last    session.Registration
 	token   int64
 	run     uint64

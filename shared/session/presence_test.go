@@ -13,7 +13,7 @@ type presented struct {
 	known           bool
 }
 
-func tell(t testing.TB, f *session.Flow, clients ...session.Shown) presented {
+func told(t testing.TB, f *session.Flow, clients ...session.Shown) presented {
 	t.Helper()
 	out := make(chan presented, 1)
 	f.Present(clients, func(before, version uint64, known bool, err error) {
@@ -51,7 +51,7 @@ func TestPresence_hasAVersion_andIsTold(t *testing.T) {
 		a := session.NewStore(l, "a", patient).Flow("f")
 		b := session.NewStore(l, "b", patient).Flow("f")
 		ann := session.Shown{Member: 1, ClientID: "ann with a space", Meta: `{"name":"Ann\n"}`}
-		if got := tell(t, a, ann); got.known {
+		if got := told(t, a, ann); got.known {
 			t.Fatalf("a node without clients told something: %+v", got)
 		}
 		if all, version := shown(t, a); len(all) != 0 || version != 0 {
@@ -60,7 +60,7 @@ func TestPresence_hasAVersion_andIsTold(t *testing.T) {
 		join(t, a, 0, 1)
 		join(t, b, 0, 1)
 		messages := listen(t, b)
-		first := tell(t, a, ann)
+		first := told(t, a, ann)
 		if first.before != 0 || first.version == 0 || !first.known {
 			t.Fatalf("%+v", first)
 		}
@@ -69,11 +69,11 @@ func TestPresence_hasAVersion_andIsTold(t *testing.T) {
 		if want := (&session.Presence{Before: 0, Version: first.version, Shown: []session.Shown{ann}}); !reflect.DeepEqual(m.Presence, want) {
 			t.Fatalf("told %+v, want %+v", m.Presence, want)
 		}
-		second := tell(t, b, session.Shown{Member: 1, ClientID: "bob", Meta: `{}`}, session.Shown{Member: 2, ClientID: "eve", Meta: `{}`})
+		second := told(t, b, session.Shown{Member: 1, ClientID: "bob", Meta: `{}`}, session.Shown{Member: 2, ClientID: "eve", Meta: `{}`})
 		if second.before != first.version || second.version <= first.version {
 			t.Fatalf("%+v behind %+v", second, first)
 		}
-		third := tell(t, b, session.Shown{Member: 2, ClientID: "eve"})
+		third := told(t, b, session.Shown{Member: 2, ClientID: "eve"})
 		all, version := shown(t, a)
 		if want := map[string]string{"ann with a space": ann.Meta, "bob": "{}"}; !reflect.DeepEqual(all, want) || version != third.version {
 			t.Fatalf("%v at %d, want %v at %d", all, version, want, third.version)
@@ -104,7 +104,7 @@ func TestPresence_ofAnEarlierSessionIsVoid(t *testing.T) {
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
 		join(t, f, 0, 1)
-		tell(t, f, session.Shown{Member: 1, ClientID: "ann", Meta: `{}`})
+		told(t, f, session.Shown{Member: 1, ClientID: "ann", Meta: `{}`})
 		if _, err := f.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestPresence_ofAnEarlierSessionIsVoid(t *testing.T) {
 			t.Fatalf("%v, %d", all, version)
 		}
 		join(t, f, 0, 1)
-		if got := tell(t, f, session.Shown{Member: 2, ClientID: "bob", Meta: `{}`}); got.before != 0 {
+		if got := told(t, f, session.Shown{Member: 2, ClientID: "bob", Meta: `{}`}); got.before != 0 {
 			t.Fatalf("%+v", got)
 		}
 		if all, _ := shown(t, f); !reflect.DeepEqual(all, map[string]string{"bob": "{}"}) {

@@ -16,9 +16,7 @@ type Registration struct {
 	Joined int // clients that came since the registration before, of those wanted
 	Left   int // clients that went since then
 
-	// The session that the node knows; zero where it knows none.
-	Epoch  string
-	Number int64
+	Number int64 // of the session that the node knows; 0: none
 	// Held is where the node holds the document; a Redis that knows less answers LostError.
 	Held Held
 }
@@ -47,7 +45,7 @@ func (f *Flow) Register(r Registration, done func(Registered, error)) {
 	s := f.store
 	args := []any{
 		s.argNode, r.Wanted, r.Before, r.Joined, r.Left, s.argMax, s.argNodeTTL, s.argLeaseTTL, s.argRetention,
-		string(f.id), r.Epoch, r.Number, newEpoch(), s.argPublish, r.Held.Epoch, r.Held.Seq, r.Held.at(),
+		string(f.id), r.Number, newEpoch(), s.argPublish, r.Held.Epoch, r.Held.Seq, r.Held.at(),
 	}
 	s.lanes.Start(registerScript, f.registerKeys, args, func(reply any, err error) {
 		if err != nil {

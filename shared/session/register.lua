@@ -7,9 +7,9 @@
 -- ARGV  1 node                2 clients wanted       3 clients confirmed before
 --       4 joined since then   5 left since then      6 max clients of the flow
 --       7 node TTL in ms      8 lease TTL in ms      9 retention in ms
---       10 flow id            11 epoch and 12 number of the session that the node knows ('' and 0: none)
---       13 fresh epoch        14 publish command
---       15 epoch, 16 seq and 17 its time, that the node holds the document at ('', 0 and 0: it does not)
+--       10 flow id            11 number of the session that the node knows, 0: none
+--       12 fresh epoch        13 publish command
+--       14 epoch, 15 seq and 16 its time, that the node holds the document at ('', 0 and 0: it does not)
 -- returns {'ended'} if the session that the node knows was closed on purpose, or
 --       {'lost', epoch or '', seq} if Redis knows less than the node: nothing was done; else
 --       {'ok', granted, total, version of the count, session number, started in ms, epoch, seq,
@@ -20,11 +20,14 @@ local lease, session, head, index, channel, presence = KEYS[1], KEYS[2], KEYS[3]
 local node, wanted, before = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined, left, max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local node_ttl, lease_ttl, retention = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local flow, known_number = ARGV[10], tonumber(ARGV[12])
-local fresh_epoch, publish = ARGV[13], ARGV[14]
+local flow, known_number = ARGV[10], tonumber(ARGV[11])
+local fresh_epoch, publish = ARGV[12], ARGV[13]
 
 local found_epoch, found_seq, found_at = read_head(head)
-if has_lost(found_epoch, found_seq, found_at, ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])) then
+if known_number > 0 and redis.call('HGET', head, 'deleted') == ARGV[14] then
+  return {'ended'} -- with its document, which is no loss
+end
+if has_lost(found_epoch, found_seq, found_at, ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])) then
   return {'lost', found_epoch or '', integer(found_seq)}
 end
 if not found_epoch then

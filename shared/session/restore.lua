@@ -18,10 +18,11 @@ redis.call('DEL', log)
 -- What Redis still remembers counts as answered; the seqs of another epoch say nothing in this one.
 local remembered = redis.call('HGETALL', answered)
 for i = 1, #remembered, 2 do
-  local answer = string.gsub(remembered[i + 1], ' %d+ ', ' 0 ')
+  local answer = string.gsub(remembered[i + 1], ' %d+ ', ' 0 ', 1)
   redis.call('HSET', answered, remembered[i], answer)
 end
 redis.call('HSET', head, 'epoch', epoch, 'seq', 0, 'at', 0, 'bytes', 0, 'base', ARGV[6], 'folded', 0, 'from', ARGV[10])
+redis.call('HSETNX', head, 'created', 0) -- it was, some time
 redis.call('HSET', snapshot, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'document', ARGV[5],
   'title', ARGV[7], 'nodes', ARGV[8], 'edges', ARGV[9])
 for i = 13, #ARGV, 2 do

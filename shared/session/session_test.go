@@ -167,7 +167,7 @@ func TestRegister_removesADeadNodesClients_withinOneLease(t *testing.T) {
 		}
 		for r.Next >= 0 {
 			time.Sleep(r.Next + time.Millisecond) // what an edge does: it looks again at the deadline
-			r = mustRegister(t, b, session.Registration{Wanted: 1, Before: 1, Epoch: r.Epoch, Number: r.Number})
+			r = mustRegister(t, b, session.Registration{Wanted: 1, Before: 1, Number: r.Number})
 		}
 		if r.Total != 1 {
 			t.Fatalf("total %d, want 1", r.Total)
@@ -234,7 +234,7 @@ func TestClose_endsTheSession_andANodeThatMissedItLearnsIt(t *testing.T) {
 				break
 			}
 		}
-		if _, err := register(t, a, session.Registration{Wanted: 2, Before: 2, Epoch: r.Epoch, Number: r.Number}); err != session.ErrEnded { //nolint:errorlint // exactly this
+		if _, err := register(t, a, session.Registration{Wanted: 2, Before: 2, Number: r.Number}); err != session.ErrEnded { //nolint:errorlint // exactly this
 			t.Fatalf("a node that missed the end: %v", err)
 		}
 		if next := join(t, b, 0, 1); next.Total != 1 || next.Number <= r.Number {

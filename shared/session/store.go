@@ -69,6 +69,15 @@ var statusLua string
 //go:embed handback.lua
 var handbackLua string
 
+//go:embed list.lua
+var listLua string
+
+//go:embed summary.lua
+var summaryLua string
+
+//go:embed sweep.lua
+var sweepLua string
+
 var (
 	registerScript  = lanes.NewScript("register", countLua, headLua, presentLua, registerLua)
 	changeScript    = lanes.NewScript("change", countLua, headLua, changeLua)
@@ -84,6 +93,9 @@ var (
 	expireScript    = lanes.NewScript("expire", countLua, headLua, endLua, expireLua)
 	statusScript    = lanes.NewScript("status", countLua, statusLua)
 	handbackScript  = lanes.NewScript("handback", handbackLua)
+	listScript      = lanes.NewScript("list", countLua, listLua)
+	summaryScript   = lanes.NewScript("summary", countLua, headLua, summaryLua)
+	sweepScript     = lanes.NewScript("sweep", sweepLua)
 )
 
 // Options of a session.

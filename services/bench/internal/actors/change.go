@@ -27,7 +27,6 @@ type scribe struct {
 	pad    int  // bytes of text in each
 	number int
 	clean  int // phases before it are taken out of the document, as an acknowledgement told
-	first  int // of this phase
 }
 
 const sharedKeys = 12

@@ -32,7 +32,7 @@ func (l *life) run(ctx context.Context) (away bool, err error) {
 	if l.Stays > 0 {
 		leave = time.Now().Add(spell(l.random, l.Stays))
 	}
-	if err := l.sendAgain(); err != nil {
+	if err := l.sendAgain(false); err != nil {
 		return false, err
 	}
 	timer := time.NewTimer(0)
@@ -78,12 +78,16 @@ func (l *life) run(ctx context.Context) (away bool, err error) {
 // wait says when there is something to do, if nothing comes.
 func (l *life) wait(busy bool, pinged, leave time.Time) time.Duration {
 	due := pinged.Add(pingEvery)
-	for _, t := range []time.Time{l.again, leave, l.next} {
-		if t.IsZero() || t.After(due) || (!busy && t != l.again) || (t == l.next && l.Rate == 0) {
-			continue
+	sooner := func(t time.Time, counts bool) {
+		if counts && !t.IsZero() && t.Before(due) {
+			due = t
 		}
-		due = t
 	}
+	sooner(l.again, true)
+	sooner(l.telling.again, true)
+	sooner(leave, busy)
+	sooner(l.next, busy && l.Rate > 0)
+	sooner(l.telling.next, busy && l.Present)
 	return max(time.Until(due), time.Millisecond)
 }
 
@@ -142,7 +146,7 @@ func (l *life) write(now time.Time, busy bool) error {
 			return nil
 		}
 		l.again = time.Time{}
-		return l.sendAgain()
+		return l.sendAgain(true)
 	}
 	if !busy || now.Before(l.next) {
 		return nil
@@ -179,11 +183,17 @@ func (l *life) send(c *pending) (err error) {
 	return err
 }
 
-// sendAgain sends all that is not acknowledged, in order.
-func (l *life) sendAgain() error {
+// sendAgain sends what is not acknowledged, in order: all of it after a join, and otherwise what was
+// refused for now with all that was sent behind it.
+func (l *life) sendAgain(refused bool) error {
 	l.flow.mu.Lock()
 	all := append([]*pending(nil), l.unacked...)
 	l.flow.mu.Unlock()
+	if refused {
+		for len(all) > 0 && !all[0].refused {
+			all = all[1:]
+		}
+	}
 	for _, c := range all {
 		if err := l.send(c); err != nil {
 			return err
@@ -310,6 +320,13 @@ func (l *life) answered(e client.Event) {
 			if l.again.IsZero() {
 				l.again = time.Now().Add(50*time.Millisecond + time.Duration(l.random.Int64N(int64(150*time.Millisecond))))
 			}
+		}
+	case e.Failed.Reason == "document_too_large" && l.Fills:
+		stats.TooLarge.Add(1)
+		f.say(l.Name, "is refused for good: "+e.Failed.Reason, c.mark, judge.Position{})
+		if open >= 0 {
+			f.history.RefusedForGood(c.mark)
+			l.unacked = append(l.unacked[:open], l.unacked[open+1:]...)
 		}
 	default:
 		f.check(&judge.Violation{Kind: judge.Refused, Who: l.Name, Mark: c.mark, What: e.Failed.Error()})

@@ -23,6 +23,7 @@ type Behaviour struct {
 	Rate    float64       // changes a second; 0: it only reads
 	Window  int           // changes that it sends without an answer
 	Pad     int           // bytes of text in each change
+	Fills   bool          // its flow's document is full at times: a change that does not fit is dropped
 	Slow    int           // bytes a second that it reads; 0: as fast as can be
 	Stays   time.Duration // between its spells offline, in the mean; 0: always
 	Away    time.Duration // a spell offline, in the mean

@@ -22,14 +22,15 @@ type Poster struct {
 	rate   float64
 	scribe *scribe
 	client *http.Client
+	fills  bool
 	asking bool // guarded by flow.mu
 }
 
-// AddPoster gives a flow a client that changes it over HTTP.
-func (f *Flow) AddPoster(name string, rate float64, seed uint64) {
+// AddPoster gives a flow a client that changes it over HTTP. fills: the document is full at times.
+func (f *Flow) AddPoster(name string, rate float64, fills bool, seed uint64) {
 	f.history.Writer(name, false)
 	f.posters = append(f.posters, &Poster{
-		name: name, flow: f, rate: rate, random: rand.New(rand.NewPCG(seed, 3)),
+		name: name, flow: f, rate: rate, fills: fills, random: rand.New(rand.NewPCG(seed, 3)),
 		scribe: &scribe{name: name, random: rand.New(rand.NewPCG(seed, 4))},
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: joinTimeout},
 	})
@@ -69,6 +70,9 @@ func (p *Poster) post(ctx context.Context) {
 	case err != nil || status >= 500 || status == http.StatusTooManyRequests:
 		stats.Unknown.Add(1)
 		f.say(p.name, fmt.Sprintf("does not know: %d %v", status, err), c.mark, judge.Position{})
+	case status == http.StatusRequestEntityTooLarge && p.fills:
+		stats.TooLarge.Add(1)
+		f.say(p.name, "is refused for good", c.mark, judge.Position{})
 	case status != http.StatusOK:
 		f.check(&judge.Violation{Kind: judge.Refused, Who: p.name, Mark: c.mark, What: fmt.Sprintf("%d %.200s", status, body)})
 	default:

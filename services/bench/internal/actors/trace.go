@@ -22,7 +22,7 @@ type event struct {
 
 const (
 	traceKept  = 6000 // events of a flow
-	traceShown = 60
+	traceShown = 50
 )
 
 // trace keeps a flow's newest events.
@@ -47,8 +47,8 @@ func (w *World) Note(what string) {
 	w.note = append(w.note, event{at: time.Since(w.began), who: "fault", what: what})
 }
 
-// Trace tells the last that happened around a broken promise: what is about the same change or a
-// position near it, and all faults of that time.
+// Trace tells what happened around a broken promise: all that is about the same change or the same
+// position, the newest of what is near it, and the faults of that time.
 func (f *Flow) Trace(err error) string {
 	var v *judge.Violation
 	if !errors.As(err, &v) {
@@ -57,25 +57,25 @@ func (f *Flow) Trace(err error) string {
 	f.mu.Lock()
 	all := slices.Clone(f.trace.events)
 	f.mu.Unlock()
-	near := func(e event) bool {
+	slices.SortStableFunc(all, byTime)
+	var about, near []event
+	for _, e := range all {
 		switch {
-		case v.Mark.Writer != "" && e.mark.Writer == v.Mark.Writer && abs(e.mark.Number-v.Mark.Number) <= 2:
-			return true
-		case v.Epoch != "" && e.pos.Epoch == v.Epoch && abs(int(e.pos.Seq)-int(v.Seq)) <= 2:
-			return true
+		case v.Mark.Writer != "" && e.mark == v.Mark, v.Epoch != "" && e.pos == judge.Position{Epoch: v.Epoch, Seq: v.Seq}:
+			about = append(about, e)
+		case e.mark.Writer == "" && (e.who == v.Who || v.Who == ""),
+			e.who == v.Mark.Writer && e.mark.Writer == v.Mark.Writer && abs(e.mark.Number-v.Mark.Number) <= 2,
+			e.who == v.Who && e.pos.Epoch == v.Epoch && abs(int(e.pos.Seq)-int(v.Seq)) <= 2:
+			near = append(near, e)
 		}
-		return e.mark.Writer == "" && (e.who == v.Who || v.Who == "")
 	}
-	kept := slices.DeleteFunc(all, func(e event) bool { return !near(e) })
-	slices.SortStableFunc(kept, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	kept = kept[max(len(kept)-traceShown, 0):]
 	f.world.mu.Lock()
-	faults := f.world.note[max(len(f.world.note)-traceShown/2, 0):]
-	kept = append(kept, faults...)
+	faults := slices.Clone(f.world.note)
 	f.world.mu.Unlock()
-	slices.SortStableFunc(kept, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	lines := slices.Concat(newest(about, traceShown), newest(near, traceShown), newest(faults, traceShown/2))
+	slices.SortStableFunc(lines, byTime)
 	var b strings.Builder
-	for _, e := range kept {
+	for _, e := range lines {
 		fmt.Fprintf(&b, "  %9.3fs %-12s %s", e.at.Seconds(), e.who, e.what)
 		if e.mark.Writer != "" {
 			fmt.Fprintf(&b, " %s:%d", e.mark.Writer, e.mark.Number)
@@ -87,5 +87,9 @@ func (f *Flow) Trace(err error) string {
 	}
 	return b.String()
 }
+
+func byTime(a, b event) int { return cmp.Compare(a.at, b.at) }
+
+func newest(list []event, n int) []event { return list[max(len(list)-n, 0):] }
 
 func abs(n int) int { return max(n, -n) }

@@ -33,6 +33,7 @@ type Stats struct {
 	Errors                                         atomic.Int64 // phx_error: a flow's code failed, or its edge stopped
 	TooSlow                                        atomic.Int64 // closed with 1013
 	Epochs                                         atomic.Int64 // new ones
+	TooLarge                                       atomic.Int64 // changes refused for good, for the document was full
 	Signals                                        atomic.Int64 // heard
 	Slowest                                        atomic.Int64 // nanoseconds until all counts were right
 }

@@ -17,8 +17,9 @@ type Cluster struct {
 	Redis *process.Process
 	Edges []*Edge
 
-	data string // Redis's directory
-	logs []*os.File
+	data  string // Redis's directory
+	flows []string
+	logs  []*os.File
 }
 
 // Edge is one edge with what stands around it.
@@ -26,6 +27,8 @@ type Edge struct {
 	*process.Process
 	ToRedis *proxy.Proxy
 	Clients *proxy.Proxy
+
+	outage sync.Mutex // held while the edge does not serve: a stop may take longer than planned
 }
 
 // Setup says what a cluster is made of.
@@ -34,11 +37,12 @@ type Setup struct {
 	Edges  int
 	Dir    string   // for Redis's data and everybody's words
 	Env    []string // settings of the edges
+	Flows  []string // ids of the flows that it is used for
 }
 
 // Start starts a cluster. It must be stopped also after an error.
 func Start(s Setup) (c *Cluster, err error) {
-	c = &Cluster{data: s.Dir}
+	c = &Cluster{data: s.Dir, flows: s.Flows}
 	if c.Redis, err = process.KeepingRedis(s.Dir); err != nil {
 		return c, err
 	}
@@ -73,7 +77,7 @@ func (c *Cluster) Stop() {
 				e.Clients.Close()
 			}
 			if e.Process != nil {
-				e.Process.Stop()
+				e.Stop()
 			}
 			if e.ToRedis != nil {
 				e.ToRedis.Close()
@@ -111,15 +115,22 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		}
 	}
 	e := c.Edges[f.Edge]
+	if f.Kind.outage() {
+		e.outage.Lock()
+		defer e.outage.Unlock()
+	}
 	switch f.Kind {
 	case EdgeKill:
 		e.Kill()
 		last()
 		return e.Restart()
 	case EdgeStop:
-		e.Process.Stop()
+		byItself := e.Stop()
 		last()
-		return e.Restart()
+		if err := e.Restart(); err != nil || byItself {
+			return err
+		}
+		return fmt.Errorf("%s did not end by itself within 15 s of SIGTERM", e.Name)
 	case EdgePause:
 		e.Pause()
 		last()
@@ -154,6 +165,8 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		return c.ask("CLIENT", "KILL", "TYPE", "pubsub")
 	case KillNormal:
 		return c.ask("CLIENT", "KILL", "TYPE", "normal")
+	case CloseSession:
+		e.CloseSession(c.flows[f.Flow]) // an edge that is away, or cut off from Redis, has nothing to close
 	case CutPubSub:
 		e.ToRedis.Cut(proxy.PubSub, f.Count)
 	case CutCommands:

@@ -23,6 +23,7 @@ const (
 	Flush         Kind = "flush"          // FLUSHALL: Redis forgets everything
 	RedisEmpty    Kind = "redis-empty"    // kill -9, and started again without its data
 	RedisOlder    Kind = "redis-older"    // kill -9, and started again with its data of some seconds before
+	CloseSession  Kind = "close-session"  // a flow's session is ended over HTTP: all its clients must join again
 	KillPubSub    Kind = "kill-pubsub"    // CLIENT KILL TYPE pubsub
 	KillNormal    Kind = "kill-normal"    // CLIENT KILL TYPE normal
 	CutPubSub     Kind = "cut-pubsub"     // one edge's subscriber connection is reset
@@ -39,7 +40,7 @@ const (
 var Kinds = []Kind{
 	EdgeKill, EdgeStop, EdgePause, RedisKill, RedisPause, Flush, RedisEmpty, RedisOlder, KillPubSub, KillNormal,
 	CutPubSub, CutCommands, CutClients,
-	DelayPubSub, DelayCommands, DelayClients, StallPubSub, StallCommands,
+	DelayPubSub, DelayCommands, DelayClients, StallPubSub, StallCommands, CloseSession,
 }
 
 // ParseKinds reads a list of kinds: "all", "none", or names with commas between; a name behind a "-" is
@@ -68,6 +69,7 @@ type Fault struct {
 	At    time.Duration // from the beginning of its round
 	Kind  Kind
 	Edge  int           // whose; of faults that are an edge's
+	Flow  int           // of a session that is closed
 	For   time.Duration // until it is healed; 0: it is over at once
 	Count int           // connections, of a cut; -1: all
 	Late  time.Duration // of a delay
@@ -77,6 +79,9 @@ func (f Fault) String() string {
 	text := string(f.Kind)
 	if !f.Kind.ofRedis() {
 		text += fmt.Sprintf(" of edge %d", f.Edge)
+	}
+	if f.Kind == CloseSession {
+		text += fmt.Sprintf(", of flow %d", f.Flow)
 	}
 	if f.Count != 0 {
 		text += fmt.Sprintf(", %d connections", f.Count)
@@ -109,6 +114,7 @@ type Options struct {
 	Seed     uint64
 	Kinds    []Kind
 	Edges    int
+	Flows    int
 	Lease    time.Duration
 	Timeout  time.Duration // of the edges' round trips to Redis
 	Duration time.Duration // of a round
@@ -175,6 +181,8 @@ func draw(random *rand.Rand, o Options) Fault {
 		f.For = between(300*time.Millisecond, 2*time.Second)
 	case StallPubSub:
 		f.For = between(300*time.Millisecond, 2*o.Lease)
+	case CloseSession:
+		f.Flow = random.IntN(max(o.Flows, 1))
 	case CutPubSub:
 		f.Count = 1
 	case CutCommands, CutClients:

@@ -8,7 +8,7 @@ import (
 	"helix/bench/internal/faults"
 )
 
-var options = faults.Options{Kinds: faults.Kinds, Edges: 3, Lease: 2 * time.Second, Timeout: time.Second, Duration: 8 * time.Second}
+var options = faults.Options{Kinds: faults.Kinds, Edges: 3, Flows: 4, Lease: 2 * time.Second, Timeout: time.Second, Duration: 8 * time.Second}
 
 func plans(t *testing.T, check func(t *testing.T, seed uint64, plan []faults.Fault)) {
 	t.Helper()

@@ -43,6 +43,7 @@ type writer struct {
 	exact bool        // its changes bear ids: each counts exactly once
 	sent  map[int]int // times sent, by number
 	acked map[int]ack
+	out   map[int]bool // refused for good: they must not count
 }
 
 type ack struct {
@@ -61,7 +62,7 @@ func NewHistory() *History {
 // acknowledged, and so must count exactly once. Of other writers' changes those must count that were
 // acknowledged, and any other may.
 func (h *History) Writer(name string, exact bool) {
-	h.writers[name] = &writer{exact: exact, sent: map[int]int{}, acked: map[int]ack{}}
+	h.writers[name] = &writer{exact: exact, sent: map[int]int{}, acked: map[int]ack{}, out: map[int]bool{}}
 }
 
 // Sent notes that a change goes out, for the first time or again.
@@ -71,6 +72,9 @@ func (h *History) Sent(m Mark) { h.writers[m.Writer].sent[m.Number]++ }
 func (h *History) Acked(m Mark, epoch string, seq uint64) {
 	h.writers[m.Writer].acked[m.Number] = ack{seq: seq, epoch: epoch}
 }
+
+// RefusedForGood notes that a change was refused and is not sent again.
+func (h *History) RefusedForGood(m Mark) { h.writers[m.Writer].out[m.Number] = true }
 
 // Seen takes a change that a client was told of by itself: all must be told the same.
 func (h *History) Seen(who string, p Position, patch []byte) (Tree, error) {
@@ -124,7 +128,7 @@ func (h *History) Forget(phase int, p Position, t Tree) {
 		h.epoch(p.Epoch).documents[p.Seq] = document{text: Text(t), by: "the phase before"}
 	}
 	for _, w := range h.writers {
-		w.sent, w.acked = map[int]int{}, map[int]ack{}
+		w.sent, w.acked, w.out = map[int]int{}, map[int]ack{}, map[int]bool{}
 	}
 }
 

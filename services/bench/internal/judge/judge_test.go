@@ -229,6 +229,12 @@ func TestJudge_findsBrokenPromises(t *testing.T) {
 			w.all("e", 1, "w", 5)
 			return w.settle(pos("e", 1), fold(patch("w", 5)))
 		}},
+		"refused for good, and yet there": {judge.Invented, func(w *world) error {
+			w.send("w", 1)
+			w.RefusedForGood(judge.Mark{Writer: "w", Number: 1})
+			w.all("e", 1, "w", 1)
+			return w.settle(pos("e", 1), fold(patch("w", 1)))
+		}},
 		"a seq that went back": {judge.Back, func(w *world) error {
 			w.send("w", 1)
 			w.all("e", 1, "w", 1)

@@ -68,7 +68,7 @@ func (p *Presence) join(all presences) error {
 				return p.garbled("a meta of " + key + " has no phx_ref")
 			}
 			delete(meta, "phx_ref")
-			p.metas[key][ref] = Text(map[string]any(meta))
+			p.metas[key][ref] = Text(meta)
 		}
 	}
 	return nil

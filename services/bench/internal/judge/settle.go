@@ -55,6 +55,12 @@ func (h *History) effects(name string, server Tree) (found []error) {
 			found = append(found, &Violation{Kind: Invented, Mark: Mark{name, n}, What: "the document has it, and it was not sent"})
 		}
 	}
+	for _, n := range slices.Sorted(maps.Keys(w.out)) {
+		if in[n] && w.exact {
+			m := Mark{name, n}
+			found = append(found, &Violation{Kind: Invented, Mark: m, What: "it was refused for good, and the document has it; " + h.whereabouts(m)})
+		}
+	}
 	if !w.exact {
 		return found
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -155,4 +157,18 @@ func Log(dir, name string) (*os.File, error) {
 		return nil, fmt.Errorf("open the log of %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// CloseSession asks an edge to end a flow's session everywhere, and says whether it did.
+func (p *Process) CloseSession(flow string) bool {
+	request, err := http.NewRequest(http.MethodDelete, "http://"+p.Addr+"/api/flows/"+url.PathEscape(flow)+"/session", nil)
+	if err != nil {
+		return false
+	}
+	response, err := pages.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }

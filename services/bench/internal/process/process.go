@@ -169,15 +169,18 @@ func Floor() (*Process, error) {
 	})
 }
 
-// Stop ends the process and waits for it.
-func (p *Process) Stop() {
+// Stop ends the process and waits for it. It says whether it ended by itself, and was not killed for
+// taking longer than 15 s.
+func (p *Process) Stop() (byItself bool) {
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may be paused
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
+		return true
 	case <-time.After(15 * time.Second):
 		_ = p.cmd.Process.Kill()
 		<-p.exited
+		return false
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package api is the HTTP face of an edge: the session routes over the flows boundary, the OpenAPI
-// document that describes them, health, the embedded page, and beside them the handler of the admin
-// listener.
+// Package api is the HTTP face of an edge: flows, their documents and their sessions over the flows
+// boundary, the OpenAPI document that describes them, health, the embedded page, and beside them the
+// handler of the admin listener.
 //
 //	edge := api.New(api.Options{Flows: f, Socket: sockets, Ready: ready, Log: log, Version: version})
 //	admin := api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: ready, Log: log})
@@ -37,6 +37,8 @@ import (
 const (
 	// DefaultMaxBodyBytes leaves room for the largest change and what stands around it.
 	DefaultMaxBodyBytes = int64(1<<20 + 4<<10)
+	// DefaultMaxDocumentBytes is the largest document that may be put, spaces included.
+	DefaultMaxDocumentBytes = int64(8 << 20)
 	// DefaultRequestTimeout is how long a request may take, its body included.
 	DefaultRequestTimeout = 10 * time.Second
 )
@@ -58,6 +60,8 @@ type Options struct {
 	Version string
 	// MaxBodyBytes bounds a request's body; 0 means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
+	// MaxDocumentBytes bounds the body of a PUT, which is a document; 0 means DefaultMaxDocumentBytes.
+	MaxDocumentBytes int64
 	// RequestTimeout bounds a request; 0 means DefaultRequestTimeout.
 	RequestTimeout time.Duration
 	// Page is what is served at /, read once; nil means the page that the binary brings along.
@@ -99,7 +103,7 @@ func routes(o Options) chi.Router {
 	}
 	r := chi.NewRouter()
 	r.Use(
-		limitBody(orDefault(o.MaxBodyBytes, DefaultMaxBodyBytes)),
+		limitBody(orDefault(o.MaxBodyBytes, DefaultMaxBodyBytes), orDefault(o.MaxDocumentBytes, DefaultMaxDocumentBytes)),
 		requestID,
 		a.accessLog,
 		a.recoverer,
@@ -111,6 +115,10 @@ func routes(o Options) chi.Router {
 	r.NotFound(a.servePage)
 	r.MethodNotAllowed(a.methodNotAllowed)
 
+	r.Get("/api/flows", a.listFlows)
+	r.Get("/api/flows/{id}", a.document)
+	r.Put("/api/flows/{id}", a.putDocument)
+	r.Delete("/api/flows/{id}", a.deleteDocument)
 	r.Get("/api/flows/{id}/status", a.status)
 	r.Post("/api/flows/{id}/changes", a.change)
 	r.Delete("/api/flows/{id}/session", a.closeSession)

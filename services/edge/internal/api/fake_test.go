@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"helix/edge/internal/api"
+	helix "helix/shared/document"
 	"helix/shared/flows"
 )
 
@@ -27,9 +28,19 @@ type fakeSessions struct {
 	closed  int
 	receipt flows.Receipt
 
+	list     []flows.Summary
+	next     flows.Place
+	summary  flows.Summary
+	document flows.Document
+	replaced flows.Replaced
+	at       flows.Position // that conditions are asked with
+
 	mu     sync.Mutex
 	asked  []flows.ID
 	change flows.Change
+	after  flows.Place
+	limit  int
+	put    string
 	hadEnd bool // the context had a deadline
 }
 
@@ -62,6 +73,41 @@ func (f *fakeSessions) Active(ctx context.Context) ([]flows.Status, error) {
 
 func (f *fakeSessions) Close(ctx context.Context, id flows.ID) (int, error) {
 	return f.closed, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) List(ctx context.Context, after flows.Place, limit int) ([]flows.Summary, flows.Place, error) {
+	err := f.ask(ctx, "")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after, f.limit = after, limit
+	return f.list, f.next, err
+}
+
+func (f *fakeSessions) Summary(ctx context.Context, id flows.ID) (flows.Summary, error) {
+	return f.summary, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) Document(ctx context.Context, id flows.ID) (flows.Document, error) {
+	return f.document, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) Replace(ctx context.Context, id flows.ID, to *helix.Document, only flows.Condition) (flows.Replaced, error) {
+	err := f.ask(ctx, id)
+	if err == nil && only != nil && !only(f.at) {
+		err = flows.ErrPrecondition
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put = string(to.AppendJSON(nil))
+	return f.replaced, err
+}
+
+func (f *fakeSessions) Delete(ctx context.Context, id flows.ID, only flows.Condition) error {
+	err := f.ask(ctx, id)
+	if err == nil && only != nil && !only(f.at) {
+		err = flows.ErrPrecondition
+	}
+	return err
 }
 
 func (f *fakeSessions) lastAsked() flows.ID {

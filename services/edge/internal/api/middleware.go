@@ -55,11 +55,15 @@ func saneRequestID(id string) bool {
 }
 
 // limitBody stands first: http.MaxBytesReader must have the server's own writer to be able to end the
-// connection on which too much is being sent.
-func limitBody(maxBytes int64) func(http.Handler) http.Handler {
+// connection on which too much is being sent. What is put is a document, and may be as large as one.
+func limitBody(maxBytes, maxDocument int64) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBytes)
+			most := maxBytes
+			if r.Method == http.MethodPut {
+				most = maxDocument
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, most)
 			next.ServeHTTP(w, r)
 		})
 	}

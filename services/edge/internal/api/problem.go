@@ -28,15 +28,25 @@ type problem struct {
 // statuses gives each refusal of the boundary its HTTP status, by code. A code that is not here is
 // answered as an internal error: better than to pass on a word that nobody has thought about.
 var statuses = map[string]int{
-	flows.ErrInvalidFlowID.Code:  http.StatusBadRequest,
-	flows.ErrInvalidParams.Code:  http.StatusUnprocessableEntity,
-	flows.ErrInvalidChange.Code:  http.StatusUnprocessableEntity,
-	flows.ErrChangeTooDeep.Code:  http.StatusUnprocessableEntity,
-	flows.ErrChangeTooLarge.Code: http.StatusRequestEntityTooLarge,
-	flows.ErrMaxClients.Code:     http.StatusConflict,
-	flows.ErrUnauthorized.Code:   http.StatusForbidden,
-	flows.ErrRateLimited.Code:    http.StatusTooManyRequests,
-	flows.ErrUnavailable.Code:    http.StatusServiceUnavailable,
+	flows.ErrInvalidFlowID.Code:    http.StatusBadRequest,
+	flows.ErrInvalidParams.Code:    http.StatusUnprocessableEntity,
+	flows.ErrInvalidChange.Code:    http.StatusUnprocessableEntity,
+	flows.ErrChangeTooDeep.Code:    http.StatusUnprocessableEntity,
+	flows.ErrChangeTooLarge.Code:   http.StatusRequestEntityTooLarge,
+	flows.ErrDocumentTooLarge.Code: http.StatusRequestEntityTooLarge,
+	flows.ErrMaxClients.Code:       http.StatusConflict,
+	flows.ErrUnauthorized.Code:     http.StatusForbidden,
+	flows.ErrRateLimited.Code:      http.StatusTooManyRequests,
+	flows.ErrUnavailable.Code:      http.StatusServiceUnavailable,
+
+	flows.ErrNoDocument.Code:       http.StatusNotFound,
+	flows.ErrPrecondition.Code:     http.StatusPreconditionFailed,
+	flows.ErrConflict.Code:         http.StatusConflict,
+	flows.ErrDocumentNotJSON.Code:  http.StatusBadRequest,
+	flows.ErrInvalidDocument.Code:  http.StatusUnprocessableEntity,
+	flows.ErrDocumentTooDeep.Code:  http.StatusUnprocessableEntity,
+	flows.ErrNullMember.Code:       http.StatusUnprocessableEntity,
+	flows.ErrInvalidPageQuery.Code: http.StatusBadRequest,
 }
 
 // refusal is what HTTP itself refuses, before the boundary is asked.
@@ -54,6 +64,7 @@ var (
 	errCrossOrigin  = &refusal{http.StatusForbidden, "cross_origin", "a page of another origin may not change anything here"}
 	errMediaType    = &refusal{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be sent as application/json"}
 	errBodyTooLarge = &refusal{http.StatusRequestEntityTooLarge, "body_too_large", "the request's body is too large"}
+	errCondition    = &refusal{http.StatusBadRequest, "invalid_condition", "If-Match and If-None-Match take entity tags, in quotes and with commas between them, or *"}
 	errBodyTimeout  = &refusal{http.StatusRequestTimeout, "request_timeout", "the request's body did not arrive in time"}
 	errInternal     = &refusal{http.StatusInternalServerError, "internal", "something went wrong in the server; the request id finds it in the log"}
 )
@@ -167,9 +178,14 @@ func encode(v any) ([]byte, error) {
 }
 
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	sendCached(w, status, contentType, "no-store", body)
+}
+
+// sendCached is send for what may be kept in the way that cache says.
+func sendCached(w http.ResponseWriter, status int, contentType, cache string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", cache)
 	w.WriteHeader(status)
 	// An error here means that the client has gone; there is nobody left to tell.
 	_, _ = w.Write(body)

@@ -97,6 +97,9 @@ func TestSessionRoutes_takeFlowIDs_unescapedExactlyOnce(t *testing.T) {
 		{"GET", "/api/flows/%s/status", ""},
 		{"POST", "/api/flows/%s/changes", `{"changes":{}}`},
 		{"DELETE", "/api/flows/%s/session", ""},
+		{"GET", "/api/flows/%s", ""},
+		{"PUT", "/api/flows/%s", `{}`},
+		{"DELETE", "/api/flows/%s", ""},
 	}
 	for _, route := range routes {
 		for how, encode := range encodings {
@@ -104,7 +107,7 @@ func TestSessionRoutes_takeFlowIDs_unescapedExactlyOnce(t *testing.T) {
 				sessions := &fakeSessions{}
 				target := fmt.Sprintf(route.path, encode(id))
 				w := serve(api.New(options(sessions)), request(route.method, target, route.body))
-				if w.Code != http.StatusOK || sessions.lastAsked() != flows.ID(id) {
+				if w.Code >= 300 || sessions.lastAsked() != flows.ID(id) {
 					t.Errorf("%s %s (%s): status %d, flow %q, want %q", route.method, target, how, w.Code, sessions.lastAsked(), id)
 				}
 			}
@@ -117,6 +120,7 @@ func TestSessionRoutes_refuseInvalidFlowIDs(t *testing.T) {
 	for _, id := range []string{"%20", "%00", "a%0Ab", "%FF", "%C2%A0", strings.Repeat("x", 256)} {
 		for _, route := range []struct{ method, path, body string }{
 			{"GET", "/status", ""}, {"POST", "/changes", `{"changes":{}}`}, {"DELETE", "/session", ""},
+			{"GET", "", ""}, {"PUT", "", `{}`}, {"DELETE", "", ""},
 		} {
 			sessions := &fakeSessions{}
 			w := serve(api.New(options(sessions)), request(route.method, "/api/flows/"+id+route.path, route.body))
@@ -135,12 +139,14 @@ func TestRefusals_haveTheirStatus_onEveryRoute(t *testing.T) {
 	refusals := map[*flows.Error]int{
 		flows.ErrInvalidFlowID: 400, flows.ErrInvalidParams: 422, flows.ErrInvalidChange: 422, flows.ErrChangeTooDeep: 422,
 		flows.ErrChangeTooLarge: 413, flows.ErrMaxClients: 409, flows.ErrUnauthorized: 403, flows.ErrRateLimited: 429,
-		flows.ErrUnavailable: 503,
+		flows.ErrUnavailable: 503, flows.ErrDocumentTooLarge: 413, flows.ErrNoDocument: 404, flows.ErrPrecondition: 412, flows.ErrConflict: 409,
+		flows.ErrDocumentNotJSON: 400, flows.ErrInvalidDocument: 422, flows.ErrDocumentTooDeep: 422, flows.ErrNullMember: 422, flows.ErrInvalidPageQuery: 400,
 	}
 	for refusal, status := range refusals {
 		for _, r := range []*http.Request{
 			request("GET", "/api/flows/a/status", ""), request("GET", "/api/sessions", ""),
 			request("POST", "/api/flows/a/changes", `{"changes":{}}`), request("DELETE", "/api/flows/a/session", ""),
+			request("GET", "/api/flows", ""), request("GET", "/api/flows/a", ""), request("PUT", "/api/flows/a", `{}`), request("DELETE", "/api/flows/a", ""),
 		} {
 			w := serve(api.New(options(&fakeSessions{err: fmt.Errorf("asking: %w", refusal)})), r)
 			if p := mustProblem(t, w); w.Code != status || p.Code != refusal.Code || p.Detail != refusal.Sentence {

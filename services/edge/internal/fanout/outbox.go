@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"helix/shared/flows"
@@ -101,6 +102,10 @@ func (f *Flow) nextRun() {
 	for n < len(o.waiting) && n < most && o.body.Size() < session.MaxRunBytes {
 		c := &o.waiting[n]
 		o.body.Add(c.num, session.Change{ClientID: c.clientID, ID: c.id, Changes: string(c.changes())})
+		if m := c.member; c.id > 0 && len(m.refused) > 0 && m.told != o.number {
+			m.told = o.number
+			o.body.Refused(slices.Clone(m.refused))
+		}
 		n++
 	}
 	o.run = append(o.run[:0], o.waiting[:n]...)
@@ -173,16 +178,20 @@ func (f *Flow) answered(got session.Changed) {
 	fresh := len(o.run) - len(got.Repeats)
 	for i := range o.run {
 		receipt := flows.Receipt{Seq: next, Epoch: got.Epoch}
+		var err error
 		if len(repeats) > 0 && repeats[0].Index == i {
 			// Of a repeat that is forgotten is only known that it counted before the newest.
 			if receipt.Seq = repeats[0].Seq; receipt.Seq == 0 {
-				receipt.Seq = got.First - 1
+				receipt.Seq = next - 1
+			}
+			if repeats[0].Refused {
+				err = flows.ErrDocumentTooLarge // it was when it came first
 			}
 			repeats = repeats[1:]
 		} else {
 			next++
 		}
-		f.answer(&o.run[i], receipt, nil)
+		f.answer(&o.run[i], receipt, err)
 	}
 	if fresh > 0 && len(got.Repeats) == 0 && got.Epoch == f.history.Epoch && got.First == f.history.Seq+1 {
 		// Redis has it: so it is delivered, and held here, though its message may come late or never.
@@ -251,7 +260,13 @@ func (f *Flow) answer(c *change, receipt flows.Receipt, err error) {
 		return
 	}
 	c.member = nil
-	if c.id > 0 && errors.Is(err, flows.ErrUnavailable) && (m.again == 0 || c.id < m.again) {
+	switch {
+	case c.id == 0:
+	case err == nil:
+		m.carriedOut(c.id)
+	case errors.Is(err, flows.ErrDocumentTooLarge):
+		m.refuse(c.id)
+	case errors.Is(err, flows.ErrUnavailable) && c.id > m.done && (m.again == 0 || c.id < m.again):
 		m.again = c.id
 	}
 	f.outbox.open--

@@ -86,7 +86,7 @@ func (f *Flow) register() {
 	run := r.run
 	f.store.Register(session.Registration{
 		Wanted: r.before + len(r.batch), Before: r.before, Joined: len(r.batch), Left: r.left,
-		Epoch: f.sessionEpoch, Number: f.number, Held: f.heldAt(),
+		Number: f.number, Held: f.heldAt(),
 	}, func(got session.Registered, err error) {
 		f.guard(func() { f.registered(run, got, err) })
 	})
@@ -163,7 +163,7 @@ func (f *Flow) notRegistered(batch []*member, err error) {
 // clients may then have to be taken out of the count.
 func (f *Flow) scheduleRenewal(next time.Duration) {
 	r := &f.registering
-	if f.members.count == 0 {
+	if f.members.count+len(f.catching) == 0 {
 		r.due = time.Time{}
 		return
 	}

@@ -18,8 +18,9 @@ type Drained interface {
 }
 
 const (
-	// offerShare of the queue's bound is left to what is offered; the rest is for replies. It is small: who
-	// has more waiting than one write takes is behind, and the composition of what it misses is shorter.
+	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
+	// be made good later is not offered beyond it; the rest is for replies. It is little: who has more
+	// waiting than that is behind, and the composition of what it misses is shorter than all of it.
 	offerShare = 64
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
@@ -39,7 +40,7 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 		s.composed = true
 		keepUnsentHere(s.raw)
 	}
-	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/offerShare {
+	if waiting := s.queue.bytes + s.blocked; waiting > s.server.opts.QueueBytes/offerShare {
 		for _, other := range s.hungry {
 			if other == t {
 				return false
