@@ -31,6 +31,7 @@ type Socket struct {
 	blocked   int      // bytes that the slow path holds
 	whole     int      // of what waits, bytes that do not count against the bound
 	hungry    []*Topic // whose Offer was not taken
+	composed  bool     // a channel uses Offer: what waits is better here than in the kernel
 	scheduled bool     // a writer or the slow path has it
 	closing   bool     // a close frame is queued or written: nothing may follow
 	reason    Reason
