@@ -181,7 +181,8 @@ func (f *Flow) answered(got session.Changed) {
 	for i := range o.run {
 		receipt := flows.Receipt{Seq: next, Epoch: got.Epoch}
 		var err error
-		if len(repeats) > 0 && repeats[0].Index == i {
+		switch {
+		case len(repeats) > 0 && repeats[0].Index == i:
 			// Of a repeat that is forgotten is only known that it counted before the newest.
 			if receipt.Seq = repeats[0].Seq; receipt.Seq == 0 {
 				receipt.Seq = next - 1
@@ -190,9 +191,9 @@ func (f *Flow) answered(got session.Changed) {
 				err = flows.ErrDocumentTooLarge // it was when it came first
 			}
 			repeats = repeats[1:]
-		} else if o.refusing {
+		case o.refusing:
 			err = flows.ErrDocumentTooLarge
-		} else {
+		default:
 			next++
 		}
 		f.answer(&o.run[i], receipt, err)
