@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run build test lint bench fuzz fmt clean
+.PHONY: help run build test lint bench check fuzz fmt clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ lint: ## formatting, vet, linters
 
 bench: ## measure: Go benchmarks, and Helix beside a bare WebSocket server under load
 	@scripts/bench
+
+check: ## 20 minutes of faults on a cluster: nothing acknowledged may be lost, doubled or reordered
+	@scripts/check
 
 fuzz: ## each fuzz target for some seconds (FUZZTIME=10s)
 	@scripts/fuzz

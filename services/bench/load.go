@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,9 +18,16 @@ import (
 	"helix/bench/internal/process"
 )
 
+// documents is what the flags say of a load on one flow with a document.
+type documents struct {
+	nodes, missed, slow int
+	sync, short         bool
+}
+
 // loadCommand is one load of the operator's own.
 func loadCommand(args []string, stdout, progress io.Writer) error {
 	x := scenario{Name: "load"}
+	var d documents
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	flags.IntVar(&x.Clients, "clients", 1000, "clients in all")
@@ -29,6 +38,11 @@ func loadCommand(args []string, stdout, progress io.Writer) error {
 	flags.DurationVar(&x.Duration, "duration", 20*time.Second, "how long to send changes")
 	flags.IntVar(&x.Joining, "joining", 64, "joins under way at once")
 	flags.DurationVar(&x.Settle, "settle", 0, "how long to wait before memory is read; 0: it is not read")
+	flags.IntVar(&d.nodes, "nodes", 0, "of the document of one flow that the load is on; 0: flows without one")
+	flags.BoolVar(&d.sync, "sync", true, "with --nodes: the members join with sync")
+	flags.IntVar(&d.slow, "slow", 0, "with --nodes: of the members, those that read at 1% of the speed of the writers")
+	flags.IntVar(&d.missed, "missed", 0, "with --nodes: the clients come back after so many changes, and nothing else happens")
+	flags.BoolVar(&d.short, "short-log", false, "with --missed: the log of an edge that is started is shorter than that")
 	edges := flags.String("edges", "", "edges to load, comma separated ws://host:port; empty: start some")
 	pids := flags.String("pids", "", "with --edges: process ids of the edges on this machine, comma separated, for CPU and memory")
 	spawn := flags.Int("spawn", 1, "without --edges: how many edges to start, on a Redis of their own")
@@ -55,11 +69,18 @@ func loadCommand(args []string, stdout, progress io.Writer) error {
 	case x.floor:
 		t, stop, err = startFloor()
 	default:
-		t, stop, err = startHelix(*binary, *spawn)
+		t, stop, err = startHelix(*binary, *spawn, d.settings()...)
 	}
 	defer stop()
 	if err != nil {
 		return err
+	}
+	if d.nodes > 0 {
+		r, err := d.run(ctx, x, t, progress)
+		if err != nil {
+			return err
+		}
+		return errors.Join(encode(stdout, r), writeJSON(*file, r))
 	}
 	r, err := x.run(ctx, t, progress)
 	if err != nil {
@@ -67,6 +88,35 @@ func loadCommand(args []string, stdout, progress io.Writer) error {
 	}
 	writeTable(stdout, []result{r})
 	return writeJSON(*file, []result{r})
+}
+
+func (d documents) resume(clients int) resume {
+	return resume{Name: "resume", Nodes: d.nodes, Missed: d.missed, Clients: clients, Short: d.short}
+}
+
+// settings are those of the edges that the load needs.
+func (d documents) settings() []string {
+	switch {
+	case d.nodes == 0:
+		return nil
+	case d.missed > 0:
+		return d.resume(0).settings()
+	}
+	return quickWriters()
+}
+
+// run is the load that the flags describe: who comes back, or a hot flow, or joins alone.
+func (d documents) run(ctx context.Context, x scenario, t target, progress io.Writer) (any, error) {
+	switch {
+	case d.missed > 0:
+		return d.resume(x.Clients).run(ctx, t, progress)
+	case x.Rate > 0:
+		return hot{
+			Name: "hot", Nodes: d.nodes, Members: x.Clients, Writers: min(x.Writers, x.Clients), Rate: x.Rate, Duration: x.Duration,
+			Sync: d.sync, Slow: min(d.slow, x.Clients-min(x.Writers, x.Clients)), Joining: x.Joining,
+		}.run(ctx, t, progress)
+	}
+	return joins{Name: "joins", Nodes: d.nodes, Members: x.Clients, AtOnce: x.Joining, Storms: 1}.run(ctx, t, progress)
 }
 
 func writeTable(w io.Writer, results []result) {
@@ -79,15 +129,24 @@ func writeTable(w io.Writer, results []result) {
 	_ = t.Flush()
 }
 
-func writeJSON(file string, results []result) error {
+func writeJSON(file string, results any) error {
 	if file == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	if err := encode(&b, results); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+func encode(w io.Writer, results any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(results); err != nil {
 		return fmt.Errorf("encode the results: %w", err)
 	}
-	return os.WriteFile(file, append(data, '\n'), 0o644)
+	return nil
 }
 
 func micros(d time.Duration) string { return fmt.Sprintf("%.1fµs", float64(d)/1e3) }

@@ -1,5 +1,6 @@
 // Command bench measures Helix from outside, over the wire alone: load and latency, CPU a delivery and
-// a join, memory a connection; beside a bare server in the same run.
+// a join, memory a connection; beside a bare server in the same run. And it tries to make Helix lose an
+// acknowledged change.
 package main
 
 import (
@@ -10,10 +11,11 @@ import (
 	"os"
 )
 
-const usage = `bench: measure Helix over the wire
+const usage = `bench: measure Helix over the wire, and try to break it
 
   bench run [--quick] [--helix FILE]   the cases that the README quotes, Helix and the bare server side by side
   bench load [flags]                   one load of your own; bench load --help
+  bench check [--seed N] [flags]       the adversary: tries to lose an acknowledged change; bench check --help
   bench floor [--addr HOST:PORT]       the bare server alone
 `
 
@@ -33,6 +35,8 @@ func run(args []string, stdout, progress io.Writer) error {
 			return runCommand(args[1:], stdout, progress)
 		case "load":
 			return loadCommand(args[1:], stdout, progress)
+		case "check":
+			return checkCommand(args[1:], stdout, progress)
 		case "floor":
 			return floorCommand(args[1:], stdout)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -73,6 +74,7 @@ func runCommand(args []string, stdout, progress io.Writer) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	quick := flags.Bool("quick", false, "shorter and smaller")
+	only := flags.String("only", "", "of the cases, those whose name has this in it")
 	binary := flags.String("helix", "bin/helix", "the edge's binary")
 	file := flags.String("json", "", "file to write all figures to")
 	if err := flags.Parse(args); err != nil {
@@ -82,9 +84,13 @@ func runCommand(args []string, stdout, progress io.Writer) error {
 	defer cancel()
 	done := map[string][2]result{} // by case: cases that ask two things run once
 	var all []result
+	var figures []any
 	t := tabwriter.NewWriter(stdout, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(t, "| case\t| what\t| seen\t| target\t| reached\t|\n| ---\t| ---\t| ---\t| ---\t| ---\t|")
 	for _, g := range goals(*quick) {
+		if !strings.Contains(g.Name, *only) {
+			continue
+		}
 		pair, ok := done[g.Name]
 		if !ok {
 			var err error
@@ -93,16 +99,40 @@ func runCommand(args []string, stdout, progress io.Writer) error {
 			}
 			done[g.Name] = pair
 			all = append(all, pair[0], pair[1])
+			figures = append(figures, pair[0], pair[1])
 		}
 		figure, target, reached := g.verdict(pair[0], pair[1])
-		yes := map[bool]string{true: "yes", false: "no"}[reached]
-		fmt.Fprintf(t, "| %s\t| %s\t| %s\t| %s\t| %s\t|\n", g.Name, g.what, figure, target, yes)
+		row{g.what, figure, target, reached}.write(t, g.Name)
+	}
+	for _, d := range documentCases(*quick) {
+		if !strings.Contains(d.name, *only) {
+			continue
+		}
+		rows, seen, err := d.run(ctx, *binary, progress)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+		figures = append(figures, seen...)
+		for _, r := range rows {
+			r.write(t, d.name)
+		}
 	}
 	writeTable(progress, all)
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return writeJSON(*file, all)
+	return writeJSON(*file, figures)
+}
+
+// row is one line of the table.
+type row struct {
+	what, seen, target string
+	reached            bool
+}
+
+func (r row) write(w io.Writer, name string) {
+	yes := map[bool]string{true: "yes", false: "no"}[r.reached]
+	fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t| %s\t|\n", name, r.what, r.seen, r.target, yes)
 }
 
 // sideBySide runs a case on fresh servers: first Helix, then the bare one.

@@ -14,7 +14,6 @@ import (
 
 	"helix/bench/internal/client"
 	"helix/bench/internal/load"
-	"helix/bench/internal/process"
 )
 
 // scenario is one load.
@@ -30,13 +29,6 @@ type scenario struct {
 	Settle   time.Duration `json:"settle_ns"` // before memory is read
 
 	floor bool
-}
-
-// target is what is loaded.
-type target struct {
-	edges   []string // ws://host:port
-	servers []*process.Process
-	redis   *process.Process
 }
 
 // result is what was seen.
@@ -319,20 +311,6 @@ func (s *session) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.progress, "  %s %-28s %s\n", server, s.Name, fmt.Sprintf(format, args...))
 }
 
-func (t target) cpu() (sum time.Duration) {
-	for _, p := range t.servers {
-		sum += p.CPU()
-	}
-	return sum
-}
-
-func (t target) resident() (sum int64) {
-	for _, p := range t.servers {
-		sum += p.Resident()
-	}
-	return sum
-}
-
 func wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
@@ -343,11 +321,4 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-func (t target) redisCPU() time.Duration {
-	if t.redis == nil {
-		return 0
-	}
-	return t.redis.CPU()
 }

@@ -6,8 +6,8 @@ import (
 	"helix/bench/internal/process"
 )
 
-// startHelix starts a Redis and edges.
-func startHelix(binary string, edges int) (t target, stop func(), err error) {
+// startHelix starts a Redis and edges, with settings of their own.
+func startHelix(binary string, edges int, environ ...string) (t target, stop func(), err error) {
 	var all []*process.Process
 	stop = func() {
 		for i := len(all) - 1; i >= 0; i-- {
@@ -19,7 +19,7 @@ func startHelix(binary string, edges int) (t target, stop func(), err error) {
 	}
 	all = append(all, t.redis)
 	for i := range edges {
-		p, err := process.Edge(binary, fmt.Sprintf("edge-%d", i+1), t.redis)
+		p, err := process.Edge(binary, fmt.Sprintf("edge-%d", i+1), t.redis, environ...)
 		if err != nil {
 			stop()
 			return t, func() {}, err
@@ -36,5 +36,5 @@ func startFloor() (t target, stop func(), err error) {
 	if err != nil {
 		return t, func() {}, err
 	}
-	return target{edges: []string{"ws://" + p.Addr}, servers: []*process.Process{p}}, p.Stop, nil
+	return target{edges: []string{"ws://" + p.Addr}, servers: []*process.Process{p}}, func() { p.Stop() }, nil
 }

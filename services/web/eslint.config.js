@@ -1,9 +1,12 @@
 import js from "@eslint/js";
 import globals from "globals";
+import typescript from "typescript-eslint";
+
+const client = "services/web/client/**/*.ts";
 
 export default [
   // Paths are from the repository's root: `npm run lint` runs there, to see the edge's page too.
-  { ignores: ["**/node_modules/", "**/vendor/", "services/web/e2e/out/"] },
+  { ignores: ["**/node_modules/", "**/vendor/", "services/web/e2e/out/", "services/web/client/dist/"] },
   js.configs.recommended,
   { files: ["services/web/**"], languageOptions: { globals: globals.node } },
   { files: ["services/web/e2e/**"], languageOptions: { globals: globals.browser } }, // what it runs inside the page
@@ -23,6 +26,33 @@ export default [
       "object-shorthand": "error",
       "prefer-const": "error",
       "require-await": "error",
+    },
+  },
+  ...[...typescript.configs.strictTypeChecked, ...typescript.configs.stylisticTypeChecked].map((config) => ({ ...config, files: [client] })),
+  {
+    files: [client],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // Their TypeScript cousins know types.
+      "consistent-return": "off",
+      "no-shadow": "off",
+      "no-unused-vars": "off",
+      "require-await": "off",
+      "@typescript-eslint/no-shadow": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { args: "all", argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/no-dynamic-delete": "off", // documents are maps by name
+    },
+  },
+  { files: ["services/web/client/test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
+  {
+    files: ["services/web/client/src/**"],
+    rules: {
+      "no-restricted-imports": ["error", { patterns: [{
+        regex: "^(?!phoenix$|\\./)",
+        message: "The client library stands on phoenix.js alone; hooks and components import it, not the other way round.",
+      }] }],
     },
   },
 ];

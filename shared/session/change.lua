@@ -9,7 +9,7 @@
 --       12 "<epoch> <seq>" at which alone the run is carried out ('' and 0: no epoch yet); '': anywhere
 --       13 the run's opening (see message.go), then five for each part of the run:
 --          number of changes, client id, change id (0: none; then the part may hold many changes),
---          ids of the client before this one that were refused for good, each behind a space, the changes
+--          '1' if the change is refused for good and only that is noted, the changes
 -- returns {'ok', epoch, first seq, ms of now, 1 if the node is counted in the session else 0,
 --          fencing token if the node holds the lease else '0', unfolded changes, "bytes" after the run,
 --          time of the run before in ms,
@@ -47,13 +47,15 @@ for i = 14, #ARGV, 5 do
       got = -1
     end
     repeats[#repeats + 1] = (i - 14) / 5
-    repeats[#repeats + 1] = integer(got)
+    repeats[#repeats + 1] = got
+  elseif ARGV[i + 3] == '1' then
+    news[client] = {id = id, seq = 0, refused = latest(newest.refused .. ' ' .. ARGV[i + 2])}
   else
     count = count + tonumber(ARGV[i])
     size = size + #changes
     parts[#parts + 1] = changes
     if id > 0 then
-      news[client] = {id = id, seq = seq + count, refused = latest(newest.refused .. ARGV[i + 3])}
+      news[client] = {id = id, seq = seq + count, refused = newest.refused}
     end
   end
 end
@@ -64,40 +66,43 @@ end
 
 local at = now()
 local counted, token = 0, '0'
-if redis.call('HEXISTS', session, 'n:' .. node) == 1 then
+local number, own = unpack(redis.call('HMGET', session, 'number', 'n:' .. node))
+if own then
   counted = 1
   token = take_lease(lease, head, node, lease_ttl)
 end
-local reply = {'ok', epoch or fresh_epoch, integer(seq + 1), integer(at), counted, token, integer(seq + count - folded), integer(bytes + size), integer(before)}
+local reply = {'ok', epoch or fresh_epoch, seq + 1, at, counted, token, seq + count - folded, bytes + size, before}
 for _, r in ipairs(repeats) do
   reply[#reply + 1] = r
 end
+local began = not number or before == 0
+for client, answer in pairs(news) do
+  local first = redis.call('HSET', answered, client, string.format('%.0f %.0f %.0f%s', answer.id, answer.seq, at, answer.refused))
+  began = began or first == 1
+end
+if next(news) and redis.call('HLEN', answered) > MOST_ANSWERED then
+  forget_half(answered)
+end
 if count == 0 then
+  if next(news) and began then
+    keep_for(retention, answered)
+  end
   return reply
 end
 
 if seq == 0 then -- unknown stays unknown: see restore
-  redis.call('HSETNX', head, 'created', reply[4])
+  redis.call('HSETNX', head, 'created', at)
 end
 seq, bytes = seq + count, bytes + size
-redis.call('HSET', head, 'epoch', reply[2], 'seq', integer(seq), 'at', reply[4], 'bytes', integer(bytes))
-parts[1] = 'u ' .. reply[2] .. ' ' .. reply[3] .. ' ' .. reply[4] .. ' ' .. integer(bytes) .. ' ' .. integer(before) .. ' ' .. parts[1]
+redis.call('HSET', head, 'epoch', reply[2], 'seq', seq, 'at', at, 'bytes', bytes)
+parts[1] = string.format('u %s %.0f %.0f %.0f %.0f %s', reply[2], reply[3], at, bytes, before, parts[1])
 local message = table.concat(parts)
-redis.call('XADD', log, integer(seq) .. '-0', 'u', message)
-redis.call('PEXPIRE', log, retention)
+redis.call('XADD', log, string.format('%.0f-0', seq), 'u', message)
 redis.call('ZADD', index, at, flow)
-if next(news) then
-  for client, answer in pairs(news) do
-    redis.call('HSET', answered, client, integer(answer.id) .. ' ' .. integer(answer.seq) .. ' ' .. reply[4] .. answer.refused)
-  end
-  if redis.call('HLEN', answered) > MOST_ANSWERED then
-    forget_half(answered)
-  end
-  redis.call('PEXPIRE', answered, retention)
+if number then
+  redis.call('HSET', session, 'activity', at)
 end
-if redis.call('EXISTS', session) == 1 then
-  redis.call('HSET', session, 'activity', reply[4]) -- its registrations keep the rest
-else
+if began then -- else the session's registrations keep it
   keep_for(retention, head, log, snapshot, answered)
 end
 redis.call(publish, channel, message)

@@ -325,8 +325,8 @@ func (w *modelWorld) loss(t *rapid.T) {
 func (w *modelWorld) clock(t *rapid.T) {
 	o := w.spec.opts
 	around := []time.Duration{
-		o.LeaseTTL / 3, o.InactivityTimeout, time.Second, o.NodeTTL(), -time.Second, o.LeaseTTL, -o.NodeTTL(), 2 * o.NodeTTL(),
-		o.Retention / 2, -time.Hour, o.Retention,
+		o.LeaseTTL / 3, -time.Hour, o.InactivityTimeout, -time.Second, o.NodeTTL(), time.Second, o.LeaseTTL, -o.NodeTTL(),
+		2 * o.NodeTTL(), o.Retention / 2, o.Retention,
 	}
 	d := rapid.SampledFrom(around).Draw(t, "jump") + time.Duration(rapid.IntRange(-1, 1).Draw(t, "and"))*time.Millisecond
 	w.redis.pass(w.spec, d)

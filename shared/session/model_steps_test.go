@@ -190,13 +190,18 @@ func (s *spec) change(node string, run uint64, changes []session.Change, g sessi
 	if s.log == nil {
 		s.log = &flowLog{}
 	}
-	s.log.runs, s.log.until = append(s.log.runs, u), s.retained()
+	s.log.runs = append(s.log.runs, u)
+	began := out.Before.IsZero() || s.answered == nil && ids || s.answered != nil && len(newest) > len(s.answered.newest)
 	if ids {
-		s.answered = &answeredIDs{newest: newest, until: s.retained()}
+		if s.answered == nil {
+			s.answered = &answeredIDs{}
+		}
+		s.answered.newest = newest
 	}
-	if s.session != nil { // its registrations retain the rest
+	if s.session != nil { // its registrations retain what is there
 		s.session.activity = s.time
-	} else {
+	}
+	if s.session == nil || began {
 		s.retain()
 	}
 	s.listed = true

@@ -24,15 +24,24 @@ type Conn struct {
 	reader *bufio.Reader
 	buf    []byte
 
+	// WriteTimeout bounds each Send; 0: none. Set before the first.
+	WriteTimeout time.Duration
+
 	mu    sync.Mutex
 	write []byte
 }
 
 const handshakeTimeout = 20 * time.Second
 
+var longAgo = time.Unix(1, 0)
+
 // Dial opens a WebSocket. from is the address to come from, empty for any: one address has some
 // 28,000 ports.
 func Dial(ctx context.Context, rawURL, from string) (*Conn, error) {
+	return dial(ctx, rawURL, from, nil)
+}
+
+func dial(ctx context.Context, rawURL, from string, pace *Pace) (*Conn, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse %q: %w", rawURL, err)
@@ -41,20 +50,30 @@ func Dial(ctx context.Context, rawURL, from string) (*Conn, error) {
 	if from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
+	if pace != nil {
+		d.Control = fewBuffers
+	}
 	conn, err := d.DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
 	}
+	if pace != nil {
+		conn = &slowConn{conn, pace}
+	}
 	c := &Conn{net: conn, reader: bufio.NewReaderSize(conn, 2048)}
-	if err := c.handshake(u); err != nil {
+	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo) })
+	if err := c.handshake(u); err != nil || !stop() {
 		_ = conn.Close()
+		if err == nil {
+			err = ctx.Err()
+		}
 		return nil, err
 	}
 	return c, nil
 }
 
 func (c *Conn) handshake(u *url.URL) error {
-	_ = c.net.SetDeadline(time.Now().Add(handshakeTimeout))
 	key := make([]byte, 16)
 	_, _ = rand.Read(key)
 	request := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
@@ -95,6 +114,9 @@ func (c *Conn) Send(message []byte) error {
 	}
 	b = append(b, 0, 0, 0, 0) // a mask of zeros: as good as any against a server that one trusts
 	b = append(b, message...)
+	if c.WriteTimeout > 0 {
+		_ = c.net.SetWriteDeadline(time.Now().Add(c.WriteTimeout))
+	}
 	_, err := c.net.Write(b)
 	if c.write = b; cap(b) > 64<<10 {
 		c.write = nil

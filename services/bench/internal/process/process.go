@@ -3,7 +3,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -23,52 +23,98 @@ type Process struct {
 	Addr string // host:port that it serves
 	Pid  int
 
-	admin  string
+	admin   string
+	ready   func() bool
+	environ []string
+	binary  string
+	args    []string
+	log     io.Writer // beside the first words that an error quotes
+
+	said   *limited
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
 
-func start(name, addr string, ready func() bool, environ []string, binary string, args ...string) (*Process, error) {
-	cmd := exec.Command(binary, args...)
-	cmd.Env = append(os.Environ(), environ...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we end it
-	var log strings.Builder
-	cmd.Stderr = &limited{w: &log, left: 4096}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+// start starts a process and waits until it is ready.
+func start(p *Process) (*Process, error) {
+	if err := p.launch(); err != nil {
+		return nil, err
 	}
-	p := &Process{Name: name, Addr: addr, Pid: cmd.Process.Pid, cmd: cmd, exited: make(chan struct{})}
-	go func() { _ = cmd.Wait(); close(p.exited) }() // Stop waits for it
+	if err := p.awaitReady(); err != nil {
+		p.Stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) launch() error {
+	p.cmd = exec.Command(p.binary, p.args...)
+	p.cmd.Env = append(os.Environ(), p.environ...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we end it
+	p.said = &limited{left: 4096}
+	p.cmd.Stderr = p.said
+	if p.log != nil {
+		p.cmd.Stderr = io.MultiWriter(p.said, p.log)
+	}
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	p.Pid = p.cmd.Process.Pid
+	cmd, exited := p.cmd, make(chan struct{})
+	p.exited = exited
+	go func() { _ = cmd.Wait(); close(exited) }() // Stop and Kill wait for it
+	return nil
+}
+
+func (p *Process) awaitReady() error {
 	for deadline := time.Now().Add(15 * time.Second); ; {
-		if ready() {
-			return p, nil
+		if p.ready() {
+			return nil
 		}
 		select {
 		case <-p.exited:
-			return nil, fmt.Errorf("%s ended at once: %s", name, log.String())
+			return fmt.Errorf("%s ended at once: %s", p.Name, p.said)
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			p.Stop()
-			return nil, fmt.Errorf("%s is not ready after 15 s: %s", name, log.String())
+			return fmt.Errorf("%s is not ready after 15 s: %s", p.Name, p.said)
 		}
 	}
 }
 
+// limited keeps the first bytes that are written to it.
 type limited struct {
-	w    io.Writer
+	mu   sync.Mutex
+	text []byte
 	left int
 }
 
 func (l *limited) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := min(len(p), l.left)
 	l.left -= n
-	_, _ = l.w.Write(p[:n])
+	l.text = append(l.text, p[:n]...)
 	return len(p), nil
+}
+
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }
 
 // Redis starts a redis-server that keeps nothing.
 func Redis() (*Process, error) {
+	p, err := redis("--appendonly", "no", "--logfile", "/dev/null")
+	if err != nil {
+		return nil, err
+	}
+	p.ready = func() bool { return listening(p.Addr) }
+	return start(p)
+}
+
+func redis(args ...string) (*Process, error) {
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, errors.New("redis-server is not installed")
@@ -78,11 +124,17 @@ func Redis() (*Process, error) {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	return start("redis", addr, func() bool { return listening(addr) }, nil, binary, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", "/dev/null")
+	args = append([]string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--daemonize", "no"}, args...)
+	return &Process{Name: "redis", Addr: addr, binary: binary, args: args}, nil
 }
 
 // Edge starts an edge of Helix on a Redis.
 func Edge(binary, id string, redis *Process, environ ...string) (*Process, error) {
+	return EdgeAt(binary, id, "redis://"+redis.Addr+"/0", nil, environ...)
+}
+
+// EdgeAt starts an edge of Helix on the Redis of a URL; log, if not nil, gets what it says.
+func EdgeAt(binary, id, redisURL string, log io.Writer, environ ...string) (*Process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -92,14 +144,13 @@ func Edge(binary, id string, redis *Process, environ ...string) (*Process, error
 		return nil, err
 	}
 	environ = append([]string{
-		"HELIX_HTTP_ADDR=" + addr, "HELIX_ADMIN_ADDR=" + admin, "HELIX_NODE_ID=" + id, "HELIX_REDIS_URL=redis://" + redis.Addr + "/0",
+		"HELIX_HTTP_ADDR=" + addr, "HELIX_ADMIN_ADDR=" + admin, "HELIX_NODE_ID=" + id, "HELIX_REDIS_URL=" + redisURL,
 		"HELIX_SOCKET_ALLOWED_ORIGINS=*", "HELIX_LOG_LEVEL=warn",
 	}, environ...)
-	p, err := start(id, addr, func() bool { return answers("http://" + addr + "/readyz") }, environ, binary)
-	if p != nil {
-		p.admin = admin
-	}
-	return p, err
+	return start(&Process{
+		Name: id, Addr: addr, admin: admin, binary: binary, environ: environ, log: log,
+		ready: func() bool { return answers("http://" + addr + "/readyz") },
+	})
 }
 
 // Floor starts the bare server that everything is held against: this program's own command.
@@ -112,21 +163,24 @@ func Floor() (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start("floor", addr, func() bool { return listening(addr) }, nil, binary, "floor", "--addr", addr)
-	if p != nil {
-		p.admin = addr
-	}
-	return p, err
+	return start(&Process{
+		Name: "floor", Addr: addr, admin: addr, binary: binary, args: []string{"floor", "--addr", addr},
+		ready: func() bool { return listening(addr) },
+	})
 }
 
-// Stop ends the process and waits for it.
-func (p *Process) Stop() {
+// Stop ends the process and waits for it. It says whether it ended by itself, and was not killed for
+// taking longer than 15 s.
+func (p *Process) Stop() (byItself bool) {
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may be paused
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
+		return true
 	case <-time.After(15 * time.Second):
 		_ = p.cmd.Process.Kill()
 		<-p.exited
+		return false
 	}
 }
 
@@ -174,19 +228,21 @@ func listening(addr string) bool {
 }
 
 func answers(url string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	status, _, err := get(url)
+	return err == nil && status == http.StatusOK
+}
+
+// pages keeps no connection open: a server that is asked how many goroutines it has counts those too.
+var pages = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+
+func get(url string) (status int, body string, err error) {
+	response, err := pages.Get(url)
 	if err != nil {
-		return false
+		return 0, "", err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_, _ = io.Copy(io.Discard, response.Body)
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(data), err
 }
 
 func freeAddr() (string, error) {

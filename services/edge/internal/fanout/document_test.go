@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"helix/shared/flows"
 	"helix/shared/redistest"
 )
@@ -243,7 +245,20 @@ func (n *node) keep(r *redistest.Server, flow flows.ID) (older func()) {
 				n.t.Fatal(err)
 			}
 		}
+		// No server is back within the millisecond of its last change: by their times histories are told apart.
+		for began := n.redisTime(client); n.redisTime(client) == began; {
+		}
 	}
+}
+
+// redisTime is Redis's clock in milliseconds, as the scripts read it.
+func (n *node) redisTime(client *redis.Client) int64 {
+	n.t.Helper()
+	now, err := client.Time(context.Background()).Result()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return now.UnixMilli()
 }
 
 // A Redis that comes back with an older data set gives seqs again that it gave before.

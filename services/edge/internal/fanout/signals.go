@@ -98,8 +98,11 @@ func (f *Flow) signalled(s *session.Signals) {
 				if frame == nil {
 					frame = g.encoding.AppendFrame(nil, f.signalEvent(&s.Signals[i]))
 				}
+				of := signalOf{s.Node, signalKey{s.Signals[i].Member, s.Signals[i].Type}}
 				if m.lag != nil || !m.Offer(frame) {
-					m.owe(signalOf{s.Node, signalKey{s.Signals[i].Member, s.Signals[i].Type}}, frame)
+					m.owe(of, frame)
+				} else if m.signals != nil {
+					delete(m.signals, of) // what it did not take is older
 				}
 			}
 		}

@@ -1,6 +1,10 @@
 package socket
 
-import "time"
+import (
+	"net"
+	"slices"
+	"time"
+)
 
 // What a client gets that does not keep up. Send closes it. A channel that can catch its client up later
 // asks with Offer instead, leaves out what is not taken, and once Drained is called sends what stands for
@@ -14,8 +18,10 @@ type Drained interface {
 }
 
 const (
-	// offerShare of the queue's bound is left to what is offered; the rest is for replies.
-	offerShare = 8
+	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
+	// be made good later is not offered beyond it; the rest is for replies. It is little: who has more
+	// waiting than that is behind, and the composition of what it misses is shorter than all of it.
+	offerShare = 64
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
 	// slowChunk is written to a blocked client at once; each has writeTimeout: who takes a little all
@@ -30,7 +36,11 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 	if s.closing {
 		return true
 	}
-	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/offerShare {
+	if !s.composed && s.raw != nil {
+		s.composed = true
+		keepUnsentHere(s.raw)
+	}
+	if waiting := s.queue.bytes + s.blocked; waiting > s.server.opts.QueueBytes/offerShare {
 		for _, other := range s.hungry {
 			if other == t {
 				return false
@@ -76,18 +86,19 @@ func feed(hungry []*Topic) {
 	}
 }
 
-// writeSlowly writes to a client whose kernel buffer was full, waiting for it, until it has caught up.
-func (s *Socket) writeSlowly(rest []byte) {
+// writeSlowly writes to a client whose kernel buffer was full, waiting for it, until it has caught up. What
+// waits are the frames that all clients share: a thousand slow ones hold them once.
+func (s *Socket) writeSlowly(rest [][]byte) {
 	for {
 		for len(rest) > 0 {
-			chunk := rest[:min(len(rest), slowChunk)]
+			var chunk net.Buffers
+			chunk, rest = split(rest, slowChunk)
 			err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if err == nil {
-				_, err = s.net.Write(chunk)
+				_, err = chunk.WriteTo(s.net)
 			}
-			rest = rest[len(chunk):]
 			s.mu.Lock()
-			s.blocked = len(rest)
+			s.blocked = total(rest)
 			if err != nil {
 				s.broken()
 				s.mu.Unlock()
@@ -103,11 +114,32 @@ func (s *Socket) writeSlowly(rest []byte) {
 			s.mu.Unlock()
 			return
 		}
-		rest = rest[:0:0]
-		for _, f := range s.queue.take(nil) {
-			rest = append(rest, f...)
-		}
-		s.blocked = len(rest)
+		rest = s.queue.take(nil)
+		s.blocked = total(rest)
 		s.mu.Unlock()
 	}
+}
+
+// split takes some of the first bytes of frames out.
+func split(frames [][]byte, bytes int) (first, rest [][]byte) {
+	for i, f := range frames {
+		if bytes > len(f) {
+			bytes -= len(f)
+			continue
+		}
+		first = append(slices.Clip(frames[:i]), f[:bytes])
+		if rest = frames[i:]; bytes == len(f) {
+			return first, rest[1:]
+		}
+		rest[0] = f[bytes:]
+		return first, rest
+	}
+	return frames, nil
+}
+
+func total(frames [][]byte) (bytes int) {
+	for _, f := range frames {
+		bytes += len(f)
+	}
+	return bytes
 }

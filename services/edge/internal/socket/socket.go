@@ -32,6 +32,7 @@ type Socket struct {
 	blocked   int      // bytes that the slow path holds
 	whole     int      // of what waits, bytes that do not count against the bound
 	hungry    []*Topic // whose Offer was not taken
+	composed  bool     // a channel uses Offer: what waits is better here than in the kernel
 	scheduled bool     // a writer or the slow path has it
 	closing   bool     // a close frame is queued or written: nothing may follow
 	reason    Reason
@@ -43,14 +44,15 @@ type Socket struct {
 func (s *Socket) Identity() any { return s.identity }
 
 // Send queues frames that AppendText made, for the next Flush. It never blocks. A client that does not keep up with its
-// queue's bound is closed with ReasonTooSlow; frames for a socket that closes are dropped.
+// queue's bound is closed with ReasonTooSlow; one for which little waits keeps up, however large the frames
+// are. Frames for a socket that closes are dropped.
 func (s *Socket) Send(frames []byte) {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
 		return
 	}
-	if waiting := s.queue.bytes + s.blocked - s.whole; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes {
+	if waiting := s.queue.bytes + s.blocked - s.whole; waiting > s.server.opts.QueueBytes/offerShare && waiting+len(frames) > s.server.opts.QueueBytes {
 		s.overflow()
 		s.mu.Unlock()
 		return

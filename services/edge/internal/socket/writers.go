@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -190,7 +191,7 @@ func (w *writer) flush(s *Socket) {
 		s.broken()
 	case rest != nil:
 		s.server.metrics.SlowWrites.Inc()
-		s.blocked = len(rest)
+		s.blocked = total(rest)
 		w.all.slow.Go(func() { s.writeSlowly(rest) })
 	case !s.queue.empty():
 		w.all.again(s)
@@ -202,13 +203,11 @@ func (w *writer) flush(s *Socket) {
 	feed(hungry)
 }
 
-// write writes frames without waiting; rest is a copy of what the kernel did not take.
-func (w *writer) write(s *Socket, frames [][]byte) (rest []byte, err error) {
+// write writes frames without waiting; rest is what the kernel did not take. The list is the caller's, the
+// frames are shared still.
+func (w *writer) write(s *Socket, frames [][]byte) (rest [][]byte, err error) {
 	if s.raw == nil { // a connection without a file descriptor
-		for _, f := range frames {
-			rest = append(rest, f...)
-		}
-		return rest, nil
+		return slices.Clone(frames), nil
 	}
 	for len(frames) > 0 {
 		w.out = frames[0]
@@ -220,21 +219,28 @@ func (w *writer) write(s *Socket, frames [][]byte) (rest []byte, err error) {
 			}
 			w.out = w.chunk
 		}
-		frames = frames[n:]
 		if err := s.raw.Write(w.attempt); err != nil {
 			return nil, err
 		}
 		if w.err != nil && !errors.Is(w.err, syscall.EAGAIN) {
 			return nil, w.err
 		}
-		if wrote := max(w.wrote, 0); wrote < len(w.out) {
-			rest = append(rest, w.out[wrote:]...)
-			for _, f := range frames {
-				rest = append(rest, f...)
-			}
-			return rest, nil
+		wrote := max(w.wrote, 0)
+		if wrote < len(w.out) {
+			return slices.Clone(behind(frames, wrote)), nil
 		}
+		frames = frames[n:]
 	}
 	w.out = nil
 	return nil, nil
+}
+
+// behind gives what comes after so many bytes of frames, in the place of the frames themselves.
+func behind(frames [][]byte, bytes int) [][]byte {
+	for bytes >= len(frames[0]) {
+		bytes -= len(frames[0])
+		frames = frames[1:]
+	}
+	frames[0] = frames[0][bytes:]
+	return frames
 }

@@ -1,0 +1,126 @@
+// The document as the server has it, and as this client sees it: with its own pending changes.
+import { shareObject, type JsonObject } from "./json.ts";
+import { applyPatch, diff, type Patch } from "./merge-patch.ts";
+import type { Pending } from "./pending.ts";
+
+/** Position is a place in a flow's history: its changes up to seq, in one unbroken run of seqs. */
+export interface Position { readonly epoch: string; readonly seq: number }
+
+/** Origin says whose doing a change of the document is:
+ *  - `local`: this client made it, just now;
+ *  - `remote`: somebody else did, and it came;
+ *  - `resumed`: it was made while this client was away or could not follow; it came in one piece;
+ *  - `refused`: a change of this client was refused, and is taken back. */
+export type Origin = "local" | "remote" | "resumed" | "refused";
+
+/** DocumentChange tells that the document is another one. */
+export interface DocumentChange {
+  readonly document: JsonObject;
+  /** What is different: it makes this document of the one before. */
+  readonly patch: Patch;
+  readonly origin: Origin;
+}
+
+/** What the wire brings; see protocol.md. */
+export interface JoinAnswer extends Position {
+  readonly snapshot?: { readonly seq: number; readonly document: JsonObject };
+  readonly changes?: readonly { readonly seq: number; readonly changes: Patch }[];
+}
+export interface Update extends Position { readonly changes: Patch }
+export interface Catchup extends Position { readonly from_seq: number; readonly patches: readonly Patch[] }
+export interface Sync extends Position { readonly document: JsonObject }
+
+/**
+ * Replica follows one flow. Each step ends in a document that holds all that the client made and that was
+ * not refused: a change stays applied from the moment it is made until the server's document has it, which
+ * its seq tells, whichever of its answer and its echo comes first.
+ */
+export class Replica {
+  readonly #pending: Pending;
+  readonly #tell: (change: DocumentChange) => void;
+  #server: JsonObject = {};
+  #document: JsonObject = this.#server;
+  #position: Position | undefined;
+
+  constructor(pending: Pending, tell: (change: DocumentChange) => void) {
+    this.#pending = pending;
+    this.#tell = tell;
+  }
+
+  /** The server's document, as far as it came here. */
+  get server(): JsonObject { return this.#server; }
+  /** The server's document with the pending changes. The same object until something in it changes. */
+  get document(): JsonObject { return this.#document; }
+  /** Where the server's document is; undefined before the first join. */
+  get position(): Position | undefined { return this.#position; }
+
+  /** settle makes the document anew, from what is known now. */
+  settle(origin: Origin): void {
+    const before = this.#document;
+    const next = shareObject(before, this.#pending.patches().reduce(applyPatch, this.#server));
+    if (next === before) return;
+    this.#document = next;
+    this.#tell({ document: next, patch: diff(before, next) ?? {}, origin });
+  }
+
+  /** joined takes a join's answer. What it holds may overlap what is here. */
+  joined(answer: JoinAnswer): void {
+    const { snapshot, changes, epoch, seq } = answer;
+    if (snapshot) {
+      this.#replace({ epoch, seq: snapshot.seq, document: snapshot.document });
+    } else {
+      let server = this.#server;
+      for (const missed of changes ?? []) {
+        if (missed.seq > (this.#position?.seq ?? 0)) server = applyPatch(server, missed.changes);
+      }
+      this.#advance(server, { epoch, seq });
+    }
+    this.settle("resumed");
+  }
+
+  /** updated takes the next change. False: it is not the next one, and the flow must be joined anew. */
+  updated({ epoch, seq, changes }: Update): boolean {
+    const at = this.#position;
+    if (at?.epoch !== epoch) return false;
+    if (seq <= at.seq) return true;
+    if (seq > at.seq + 1) return false;
+    this.#advance(applyPatch(this.#server, changes), { epoch, seq });
+    this.settle("remote");
+    return true;
+  }
+
+  /** caughtUp takes what stands for a run of changes, of which the first may be here already: they have no second
+   * effect. False as in updated. */
+  caughtUp({ epoch, from_seq: from, seq, patches }: Catchup): boolean {
+    const at = this.#position;
+    if (at?.epoch !== epoch || from > at.seq) return false;
+    if (seq <= at.seq) return true;
+    this.#advance(patches.reduce(applyPatch, this.#server), { epoch, seq });
+    this.settle("resumed");
+    return true;
+  }
+
+  /** synced takes a document in place of all that is here. */
+  synced(sync: Sync): void {
+    this.#replace(sync);
+    this.settle("resumed");
+  }
+
+  /** acknowledged takes the answer to a change of this client. */
+  acknowledged(id: number, seq: number): void {
+    this.#pending.acknowledge(id, seq);
+    this.#pending.seen(this.#position?.seq ?? 0);
+    this.settle("remote"); // where others' later changes show now
+  }
+
+  #replace({ epoch, seq, document }: Sync): void {
+    this.#advance(shareObject(this.#server, document), { epoch, seq });
+  }
+
+  #advance(server: JsonObject, { epoch, seq }: Position): void {
+    if (this.#position && this.#position.epoch !== epoch) this.#pending.newEpoch();
+    this.#server = server;
+    this.#position = { epoch, seq };
+    this.#pending.seen(seq);
+  }
+}

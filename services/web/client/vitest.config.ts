@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000, // the tests wait for events, each with a deadline of its own
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
