@@ -24,6 +24,7 @@ type Socket struct {
 
 	// Identity is what the connect step found out about the client.
 	identity any
+	expiry   *end        // of an identity that ends
 	started  atomic.Bool // the handshake is over: all writes go through the queue
 
 	mu        sync.Mutex
