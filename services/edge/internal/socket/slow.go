@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"net"
+	"os"
 	"slices"
 	"time"
 )
@@ -19,13 +21,12 @@ type Drained interface {
 
 const (
 	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
-	// be made good later is not offered beyond it; the rest is for replies. It is little: who has more
-	// waiting than that is behind, and the composition of what it misses is shorter than all of it.
-	offerShare = 64
+	// be made good later is not offered beyond it; the rest is for replies.
+	offerShare = 8
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
-	// slowChunk is written to a blocked client at once; each has writeTimeout: who takes a little all
-	// the time is slow, not dead.
+	// slowChunk is written to a blocked client at once; each has writeTimeout, in which the client must take
+	// some of it: who takes a little all the time is slow, not dead.
 	slowChunk = 64 << 10
 )
 
@@ -93,9 +94,12 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		for len(rest) > 0 {
 			var chunk net.Buffers
 			chunk, rest = split(rest, slowChunk)
-			err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
+			wrote, err := int64(0), s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if err == nil {
-				_, err = chunk.WriteTo(s.net)
+				wrote, err = chunk.WriteTo(s.net)
+			}
+			if wrote > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+				rest, err = append(chunk, rest...), nil
 			}
 			s.mu.Lock()
 			s.blocked = total(rest)
