@@ -23,6 +23,9 @@ const (
 	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
 	// be made good later is not offered beyond it; the rest is for replies.
 	offerShare = 8
+	// composeShare is the same for who can be caught up, and counts what is offered: behind something that
+	// waits, the composition of what is missed is shorter than all of it.
+	composeShare = 64
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
 	// slowChunk is written to a blocked client at once; each has writeTimeout, in which the client must take
@@ -41,7 +44,7 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 		s.composed = true
 		keepUnsentHere(s.raw)
 	}
-	if waiting := s.queue.bytes + s.blocked; waiting > s.server.opts.QueueBytes/offerShare {
+	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/composeShare {
 		for _, other := range s.hungry {
 			if other == t {
 				return false
