@@ -97,14 +97,14 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		for len(rest) > 0 {
 			var chunk net.Buffers
 			chunk, rest = split(rest, slowChunk)
-			wrote, err := int64(0), s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if err == nil {
-				wrote, err = chunk.WriteTo(s.net)
-			}
-			if wrote > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			s.mu.Lock()
+			s.bound(writeTimeout)
+			s.mu.Unlock()
+			wrote, err := chunk.WriteTo(s.net)
+			s.mu.Lock()
+			if wrote > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !s.ended {
 				rest, err = append(chunk, rest...), nil
 			}
-			s.mu.Lock()
 			s.blocked = total(rest)
 			if err != nil {
 				s.broken()
@@ -124,6 +124,14 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		rest = s.queue.take(nil)
 		s.blocked = total(rest)
 		s.mu.Unlock()
+	}
+}
+
+// bound bounds the write that is under way, or begins now. Once the reader is gone there is no more time than
+// it left. The caller holds the lock.
+func (s *Socket) bound(d time.Duration) {
+	if !s.ended {
+		_ = s.net.SetWriteDeadline(time.Now().Add(d))
 	}
 }
 
