@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"net"
+	"os"
 	"slices"
 	"time"
 )
@@ -19,13 +21,15 @@ type Drained interface {
 
 const (
 	// offerShare: a client for which more waits than the bound divided by this does not keep up. What can
-	// be made good later is not offered beyond it; the rest is for replies. It is little: who has more
-	// waiting than that is behind, and the composition of what it misses is shorter than all of it.
-	offerShare = 64
+	// be made good later is not offered beyond it; the rest is for replies.
+	offerShare = 8
+	// composeShare is the same for who can be caught up, and counts what is offered: behind something that
+	// waits, the composition of what is missed is shorter than all of it.
+	composeShare = 64
 	// mostWhole bounds what SendWhole may have waiting for one socket, in bytes: it has many topics.
 	mostWhole = 64 << 20
-	// slowChunk is written to a blocked client at once; each has writeTimeout: who takes a little all
-	// the time is slow, not dead.
+	// slowChunk is written to a blocked client at once; each has writeTimeout, in which the client must take
+	// some of it: who takes a little all the time is slow, not dead.
 	slowChunk = 64 << 10
 )
 
@@ -40,7 +44,7 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 		s.composed = true
 		keepUnsentHere(s.raw)
 	}
-	if waiting := s.queue.bytes + s.blocked; waiting > s.server.opts.QueueBytes/offerShare {
+	if waiting := s.queue.bytes + s.blocked; waiting > 0 && waiting+len(frames) > s.server.opts.QueueBytes/composeShare {
 		for _, other := range s.hungry {
 			if other == t {
 				return false
@@ -93,11 +97,14 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		for len(rest) > 0 {
 			var chunk net.Buffers
 			chunk, rest = split(rest, slowChunk)
-			err := s.net.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if err == nil {
-				_, err = chunk.WriteTo(s.net)
-			}
 			s.mu.Lock()
+			s.bound(writeTimeout)
+			s.mu.Unlock()
+			wrote, err := chunk.WriteTo(s.net)
+			s.mu.Lock()
+			if wrote > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !s.ended {
+				rest, err = append(chunk, rest...), nil
+			}
 			s.blocked = total(rest)
 			if err != nil {
 				s.broken()
@@ -117,6 +124,14 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		rest = s.queue.take(nil)
 		s.blocked = total(rest)
 		s.mu.Unlock()
+	}
+}
+
+// bound bounds the write that is under way, or begins now. Once the reader is gone there is no more time than
+// it left. The caller holds the lock.
+func (s *Socket) bound(d time.Duration) {
+	if !s.ended {
+		_ = s.net.SetWriteDeadline(time.Now().Add(d))
 	}
 }
 

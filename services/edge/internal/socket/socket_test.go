@@ -74,6 +74,7 @@ type server struct {
 	*socket.Server
 	echo *echo
 	http *httptest.Server
+	end  func() // of the writers: it waits for it
 }
 
 func start(t testing.TB, change func(*socket.Options)) *server {
@@ -88,13 +89,12 @@ func start(t testing.TB, change func(*socket.Options)) *server {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { _ = w.Serve(ctx); close(done) }()
-	s := &server{Server: socket.NewServer(o, w), echo: e}
+	s := &server{Server: socket.NewServer(o, w), echo: e, end: func() { cancel(); <-done }}
 	s.http = httptest.NewServer(s.Server)
 	t.Cleanup(func() {
 		s.Close(socket.ReasonRestart)
 		s.http.Close()
-		cancel()
-		<-done
+		s.end()
 	})
 	return s
 }
@@ -430,6 +430,35 @@ func TestSocket_aClientThatReadsNothingIsClosed_andNobodyWaitsForIt(t *testing.T
 		t.Fatal("the quick client waits")
 	}
 	slow.expectClose(1013)
+}
+
+// Who reads nothing has a minute to take some of what is written to it, but not when the edge ends.
+func TestServer_doesNotWaitForABlockedClient_whenItEnds(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(o *socket.Options) { o.QueueBytes = 64 << 20 })
+	blocked := s.dial(t, v2)
+	blocked.send(`["1","1","echo:a","phx_join",{"later":true}]`)
+	topic := <-s.echo.later
+	topic.Accept(phoenix.EmptyObject)
+	frame := socket.AppendText(nil, func(dst []byte) []byte {
+		return append(dst, `[null,null,"echo:a","x","`+strings.Repeat("x", 16<<20)+`"]`...)
+	})
+	topic.Send(frame) // more than the kernel takes
+	topic.Send(frame)
+	topic.Flush()
+	ended := make(chan struct{})
+	go func() {
+		s.Close(socket.ReasonRestart)
+		s.end()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("it waits")
+		_ = blocked.conn.Close()
+		<-ended
+	}
 }
 
 func TestServer_refusesBeforeTheUpgrade(t *testing.T) {

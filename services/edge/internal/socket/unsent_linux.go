@@ -6,7 +6,7 @@ import "syscall"
 // which neither counts for the queue's bound nor can be composed any more, and a slow client would have
 // to read all of it before it comes to anything new. A client that cannot be caught up keeps that room: it
 // is closed where it has none.
-const mostUnsent = 64 << 10
+const mostUnsent = 16 << 10
 
 const tcpNotSentLowat = 25 // TCP_NOTSENT_LOWAT of linux/tcp.h; package syscall does not have it
 

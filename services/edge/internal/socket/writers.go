@@ -37,9 +37,9 @@ type Writers struct {
 }
 
 const (
-	writeChunk   = 64 << 10         // the most that one write call gathers
-	writeTimeout = 20 * time.Second // of a blocked client: past it the connection is dead
-	workerTakes  = 32               // sockets that a worker takes at once
+	writeChunk   = 64 << 10    // the most that one write call gathers
+	writeTimeout = time.Minute // in which a blocked client must take something: one that is dead is silent sooner
+	workerTakes  = 32          // sockets that a worker takes at once
 
 	// A Flush of so few sockets writes them itself rather than waking a worker, which costs as much as
 	// a write; unless the one before ended only just now: then there is a burst, and workers let the
