@@ -83,7 +83,7 @@ func TestRead_givesTheLogBehindASeq(t *testing.T) {
 			{session.Position{Epoch: epoch, Seq: 2}, true, []string{`2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}}, // runs come whole
 			{session.Position{Epoch: epoch, Seq: 3}, true, []string{`4 {"n":4}`}},
 			{session.Position{Epoch: epoch, Seq: 4}, true, nil},
-			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}}, // of another history
 			{session.Position{Epoch: "other", Seq: 2}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
 		} {
 			c := read(t, f, session.Held{Position: test.behind})

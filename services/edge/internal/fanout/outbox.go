@@ -145,13 +145,18 @@ func (f *Flow) sent(number uint64, got session.Changed, err error) {
 	var lost *session.LostError
 	switch {
 	case errors.As(err, &lost):
-		o.held = true // sent again when that is settled
 		o.sending = false
-		f.repair()
+		if o.held = f.history.known(); o.held { // sent again when that is settled
+			f.repair()
+		} else {
+			f.resume()
+		}
+		f.kick()
 		return
 	case errors.Is(err, session.ErrFull):
 		o.sending = false
 		f.full()
+		f.kick()
 		return
 	case err != nil:
 		f.answerAll(unavailable(err))

@@ -52,6 +52,7 @@ func (s *Socket) Send(frames []byte) {
 		s.mu.Unlock()
 		return
 	}
+	s.whole = min(s.whole, s.queue.bytes+s.blocked)
 	if waiting := s.queue.bytes + s.blocked - s.whole; waiting > s.server.opts.QueueBytes/offerShare && waiting+len(frames) > s.server.opts.QueueBytes {
 		s.overflow()
 		s.mu.Unlock()
