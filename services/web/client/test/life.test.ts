@@ -47,12 +47,12 @@ describe("the connection", () => {
     let token = "old";
     const bench = await Bench.joined({}, { token: () => token });
     expect(bench.link.url).toContain("token=old");
-    bench.link.end(1008, "no longer allowed");
+    bench.link.end(1008, "the token has expired; come back with a fresh one");
     const receipt = bench.flow.change({ a: 1 });
     await bench.pass(3_600_000);
     expect(bench.sim.links).toHaveLength(1);
-    expect(bench.helix.state).toEqual({ name: "refused", code: 1008, sentence: "no longer allowed" });
-    expect(bench.flow.state).toEqual({ name: "refused", reason: "unauthorized", sentence: "no longer allowed" });
+    expect(bench.helix.state).toEqual({ name: "refused", code: 1008, sentence: "the token has expired; come back with a fresh one" });
+    expect(bench.flow.state).toEqual({ name: "refused", reason: "unauthorized", sentence: "the token has expired; come back with a fresh one" });
     token = "new";
     bench.helix.reconnect();
     await bench.settle();
