@@ -50,6 +50,9 @@ func dial(ctx context.Context, rawURL, from string, pace *Pace) (*Conn, error) {
 	if from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
+	if pace != nil {
+		d.Control = smallSegments
+	}
 	conn, err := d.DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
