@@ -98,7 +98,7 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 			var chunk net.Buffers
 			chunk, rest = split(rest, slowChunk)
 			s.mu.Lock()
-			s.bound(writeTimeout)
+			s.bound(time.Now().Add(writeTimeout))
 			s.mu.Unlock()
 			wrote, err := chunk.WriteTo(s.net)
 			s.mu.Lock()
@@ -117,6 +117,7 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 		}
 		s.mu.Lock()
 		if s.queue.empty() {
+			s.bound(time.Time{}) // quick writes have none: one from now would fail when this one's is over
 			s.written()
 			s.mu.Unlock()
 			return
@@ -127,11 +128,11 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 	}
 }
 
-// bound bounds the write that is under way, or begins now. Once the reader is gone there is no more time than
-// it left. The caller holds the lock.
-func (s *Socket) bound(d time.Duration) {
+// bound says until when writes may take, also one that is under way. Once the reader is gone there is no more
+// time than it left. The caller holds the lock.
+func (s *Socket) bound(until time.Time) {
 	if !s.ended {
-		_ = s.net.SetWriteDeadline(time.Now().Add(d))
+		_ = s.net.SetWriteDeadline(until)
 	}
 }
 

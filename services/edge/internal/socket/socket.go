@@ -139,7 +139,7 @@ func (s *Socket) serve() {
 	if s.reason.Code != 0 {
 		code = s.reason.Code
 	}
-	s.bound(closeWait) // what is being written to a blocked client
+	s.bound(time.Now().Add(closeWait)) // what is being written to a blocked client
 	s.ended = true
 	s.closing = true
 	if !s.scheduled {

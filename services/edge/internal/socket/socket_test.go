@@ -461,6 +461,69 @@ func TestServer_doesNotWaitForABlockedClient_whenItEnds(t *testing.T) {
 	}
 }
 
+// deadlines is a listener whose connections tell their write deadlines.
+type deadlines struct {
+	net.Listener
+	set chan time.Time
+}
+
+type deadlineConn struct {
+	*net.TCPConn
+	set chan time.Time
+}
+
+func (l deadlines) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return deadlineConn{c.(*net.TCPConn), l.set}, nil
+}
+
+func (c deadlineConn) SetWriteDeadline(t time.Time) error {
+	err := c.TCPConn.SetWriteDeadline(t)
+	c.set <- t
+	return err
+}
+
+// A client that was written to slowly once is cut off a minute later if the deadline of that stays.
+func TestSocket_aClientThatCatchesUp_hasNoDeadlineAnyMore(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(o *socket.Options) { o.QueueBytes = 64 << 20 })
+	set := make(chan time.Time, 10_000)
+	s.http.Close()
+	s.http = httptest.NewUnstartedServer(s.Server)
+	s.http.Listener = deadlines{s.http.Listener, set}
+	s.http.Start()
+	c := s.dial(t, v2)
+	c.send(`["1","1","echo:a","phx_join",{"later":true}]`)
+	topic := <-s.echo.later
+	topic.Accept(phoenix.EmptyObject)
+	topic.Send(socket.AppendText(nil, func(dst []byte) []byte {
+		return append(dst, `[null,null,"echo:a","x","`+strings.Repeat("x", 16<<20)+`"]`...)
+	}))
+	topic.Flush()
+	late := time.After(20 * time.Second)
+	for slow := false; ; {
+		select {
+		case until := <-set:
+			if !until.IsZero() && time.Until(until) > 30*time.Second && !slow { // it is written to slowly
+				slow = true
+				for range 2 {
+					if _, _, err := c.conn.ReadMessage(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if slow && until.IsZero() {
+				return
+			}
+		case <-late:
+			t.Fatalf("written to slowly: %v; the deadline stays", slow)
+		}
+	}
+}
+
 func TestServer_refusesBeforeTheUpgrade(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
