@@ -28,7 +28,7 @@ func documentCases(quick bool) []documentCase {
 		resume{Name: "resume, log too short", Nodes: nodes, Missed: missed, Clients: again, Short: true}.asCase("by the document"),
 		busy.asCase(),
 		busy.hotter().asCase(),
-		hot{Name: "slow readers", Nodes: nodes, Members: members / 10, Writers: 20, Rate: rate / 2, Duration: slow, Joining: 64, Sync: true, Slow: members / 50}.asSlowCase(),
+		hot{Name: "slow readers", Nodes: nodes, Members: members / 10, Writers: members / 50, Rate: rate / 2, Duration: slow, Joining: 64, Sync: true, Slow: members / 50}.asSlowCase(),
 	}
 }
 

@@ -22,7 +22,7 @@ type hot struct {
 	Rate     float64       `json:"changes_per_second"`
 	Duration time.Duration `json:"duration_ns"`
 	Sync     bool          `json:"sync"`         // the members joined with sync
-	Slow     int           `json:"slow_members"` // read at 1% of the speed of the writers
+	Slow     int           `json:"slow_members"` // read at 1% of the speed of the writers; they are not writers
 	Joining  int           `json:"joins_at_once"`
 }
 
