@@ -17,6 +17,7 @@ import (
 
 	"helix/bench/internal/actors"
 	"helix/bench/internal/faults"
+	"helix/bench/internal/judge"
 	"helix/bench/internal/process"
 )
 
@@ -186,8 +187,7 @@ func (c *check) run(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// countIdle counts what an edge that nobody uses has. Each is used once before: what is made at the
-// first use stays.
+// countIdle counts the goroutines of edges that nobody has used yet.
 func (c *check) countIdle() error {
 	for _, e := range c.cluster.Edges {
 		n, err := e.Goroutines()
@@ -270,7 +270,7 @@ func (c *check) empty(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("left behind, %v after everybody went: %s", within, text)
+			return &judge.Violation{Kind: judge.Leak, What: fmt.Sprintf("%v after everybody went: %s", within, text)}
 		}
 		wait(ctx, 50*time.Millisecond)
 	}
@@ -343,7 +343,7 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 	busy, pad := 4.0, 20
 	switch flow {
 	case busyFlow:
-		busy, pad = 15, 1500
+		busy, pad = 15, 2800
 	case fullFlow:
 		if c.Full {
 			pad = 11000
@@ -353,9 +353,9 @@ func (c *check) people(flow int, random *rand.Rand) (list []actors.Behaviour) {
 		b.Edge, b.Present, b.Fills = -1, b.Follows && !b.Fresh, c.Full && flow == fullFlow
 		list = append(list, b)
 	}
-	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Pad: pad})
+	any(actors.Behaviour{Name: "writer", Follows: true, Rate: busy, Window: c.Window, Burst: c.Window, Pad: pad})
 	any(actors.Behaviour{Name: "careful", Follows: true, Rate: busy, Window: 1, Pad: pad, Leaves: true, Stays: 4 * time.Second, Away: 500 * time.Millisecond})
-	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
+	any(actors.Behaviour{Name: "moving", Follows: true, Rate: busy, Window: c.Window, Burst: 3, Pad: pad, Stays: 1500 * time.Millisecond, Away: time.Second})
 	any(actors.Behaviour{Name: "hasty", Follows: true, Rate: 150, Window: 5 * c.Window, Stays: 500 * time.Millisecond, Away: 4 * time.Second})
 	any(actors.Behaviour{Name: "plain", Rate: busy / 2, Window: max(c.Window/2, 1)})
 	any(actors.Behaviour{Name: "reader", Follows: true})

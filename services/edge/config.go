@@ -61,6 +61,16 @@ type Config struct {
 		LogChanges int             `key:"log_changes" help:"that the log keeps of those which the snapshot holds: clients away for no longer resume without the document"`
 		LogAge     config.Duration `key:"log_age" help:"after which the log lets go of what the snapshot holds"`
 	} `key:"document"`
+	Auth struct {
+		Mode       string          `key:"mode" help:"none: whoever reaches the edge may do everything; jwt: sockets and the HTTP API need a token"`
+		Secret     string          `key:"secret" secret:"true" help:"that tokens are signed with (HS256, HS384, HS512): 32 bytes or more"`
+		SecretFile string          `key:"secret_file" help:"a file that holds the secret; a line end at its end does not count"`
+		JWKSURL    string          `key:"jwks_url" help:"where the public keys are that tokens are signed with (RS, PS, ES, EdDSA), in place of a secret"`
+		Issuer     string          `key:"issuer" help:"that a token must name as iss; empty: any"`
+		Audience   string          `key:"audience" help:"that a token must name in aud; empty: any"`
+		Leeway     config.Duration `key:"leeway" help:"by which clocks may differ when a token begins and ends"`
+		Claim      string          `key:"claim" help:"of a token that tells its rights"`
+	} `key:"auth"`
 	Shutdown struct {
 		Timeout config.Duration `key:"timeout" help:"that each service has to end"`
 	} `key:"shutdown"`
@@ -84,6 +94,7 @@ func defaultConfig() Config {
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
+	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
@@ -137,6 +148,8 @@ func (c *Config) validate() error {
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
+	c.validateAuth(check)
+	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
@@ -152,6 +165,7 @@ const (
 	commandConfigMarkdown = "config-markdown"
 	commandVersion        = "version"
 	commandHealthcheck    = "healthcheck"
+	commandToken          = "token"
 )
 
 // parseCommand reads the command line and, for commands that need them, the settings.
@@ -205,6 +219,9 @@ func writeHelp(w io.Writer) error {
   helix config [--config FILE]      print the settings as they are, secrets hidden
   helix config --markdown           print the table of settings for a README
   helix healthcheck                 ask the edge on this machine whether it is ready
+  helix token --user ID [--name NAME] [--for 1h] [--right 'FLOWS=read,write,manage']... [--config FILE]
+                                    mint a token for development, signed with auth.secret; FLOWS is a flow id, or
+                                    a beginning of flow ids and a *; without --right it may do everything
   helix --version | --help
 
 Settings come from the defaults, then the YAML file, then the environment:

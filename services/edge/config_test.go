@@ -22,6 +22,18 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 		"bad_node_id":      `node.id is "edge one": it must be`,
 		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
 		"several_mistakes": "change.burst is 0",
+
+		"auth_unknown_mode":      `auth.mode is "basic": it must be none or jwt`,
+		"auth_without_a_key":     "auth.mode is jwt: it must be with one of auth.secret, auth.secret_file and auth.jwks_url, and there are 0",
+		"auth_two_keys":          "auth.mode is jwt: it must be with one of auth.secret, auth.secret_file and auth.jwks_url, and there are 2",
+		"auth_two_secrets":       "auth.secret_file and auth.jwks_url, and there are 2",
+		"auth_weak_secret":       "auth.secret is too weak: it must be 32 bytes or more",
+		"auth_no_secret_file":    `auth.secret_file is "testdata/no-such-file": it must be a file that can be read`,
+		"auth_weak_secret_file":  "auth.secret_file is too weak: it must be 32 bytes or more",
+		"auth_bad_url":           "auth.jwks_url is no such URL: it must be an https URL",
+		"auth_off_with_a_secret": "auth.mode is none: it must be jwt where auth.secret",
+		"auth_claim_taken":       `auth.claim is "sub": it must be a claim of its own`,
+		"auth_too_lenient":       "auth.leeway is 1h: it must be from 0s to 5m",
 	}
 	files, err := filepath.Glob("testdata/*.bad.yaml")
 	if err != nil || len(files) != len(cases) {
@@ -29,7 +41,7 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 	}
 	for name, want := range cases {
 		_, _, err := parseCommand([]string{"--config", "testdata/" + name + ".bad.yaml"}, nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "letmein") {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}
 	}
@@ -68,12 +80,16 @@ func TestParseCommand_defaultsAreValid_andAPartialFileKeepsThem(t *testing.T) {
 
 func TestRun_printsWhatItIsAskedFor(t *testing.T) {
 	t.Parallel()
-	secret := []string{"HELIX_REDIS_URL=redis://user:verysecret@127.0.0.1:1/0"}
+	secret := []string{
+		"HELIX_REDIS_URL=redis://user:verysecret@127.0.0.1:1/0",
+		"HELIX_AUTH_MODE=jwt", "HELIX_AUTH_SECRET=verysecret-" + strings.Repeat("x", 32),
+	}
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"--help"}, "HELIX_SESSION_MAX_CLIENTS"}, {[]string{"config"}, "max_clients: 1000"},
+		{[]string{"config"}, `secret: "(hidden)"`},
 		{[]string{"config", "--markdown"}, "| `http.addr` | `HELIX_HTTP_ADDR` | `:4000` |"}, {[]string{"--version"}, "helix dev"},
 	} {
 		var out bytes.Buffer

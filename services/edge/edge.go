@@ -29,6 +29,7 @@ import (
 type edge struct {
 	cfg      Config
 	log      *slog.Logger
+	auth     auth
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
 	router   *channel.Router
@@ -49,6 +50,8 @@ type edge struct {
 //	│   └── lease …        one for each lease held
 //	├── memory             given back when a storm is over
 //	├── sweeper            forgets flows whose retention is over
+//	├── expiry             ends sockets whose token has expired
+//	├── keys               of tokens, where there is a JWKS
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
 func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
@@ -60,10 +63,13 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	telemetry.CountEvents(events, metrics)
 	telemetry.LogEvents(events, log)
 
+	var err error
+	if e.auth, err = newAuth(&cfg, log); err != nil {
+		return nil, err
+	}
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
-	var err error
 	e.lanes, err = lanes.Open(lanes.Options{
 		URL: cfg.Redis.URL, Prefix: cfg.Redis.KeyPrefix, Lanes: cfg.Redis.Lanes, Timeout: time.Duration(cfg.Redis.Timeout),
 		Observe: observeRedis(metrics), Reconnected: metrics.SubscriberReconnects.Inc, Log: log,
@@ -104,17 +110,21 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		Router: e.router, Metrics: metrics, Log: log,
+		Connect: e.auth.connect, Router: e.router, Metrics: metrics, Log: log,
 	}, writers)
 
 	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
+		Flows: boundary, Authenticate: e.auth.bearer(), Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
 	}), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
 	e.tree.Add("sweeper", sweeper{store, log})
+	e.tree.Add("expiry", e.sockets)
+	if e.auth.keys != nil {
+		e.tree.Add("keys", e.auth.keys)
+	}
 	e.tree.Add("http", e.public)
 	e.tree.Add("admin", e.admin)
 	return e, nil
@@ -168,6 +178,9 @@ func (e *edge) drain() {
 func (e *edge) ready(ctx context.Context) error {
 	if e.draining.Load() {
 		return api.NotReady("the node is draining")
+	}
+	if err := e.auth.ready(); err != nil {
+		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
 	if err := e.lanes.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)

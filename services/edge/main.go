@@ -27,6 +27,9 @@ func main() {
 
 // run is main without the process: it returns when the edge has ended.
 func run(args, environ []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == commandToken {
+		return mint(args[1:], environ, stdout)
+	}
 	command, cfg, err := parseCommand(args, environ)
 	if err != nil {
 		return err

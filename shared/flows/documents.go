@@ -55,13 +55,16 @@ type Summary struct {
 
 	Active      bool // it has a session
 	ClientCount int  // in the whole cluster
+
+	// Changed is its place in the list: ms since 1970. Only List fills it in.
+	Changed int64
 }
 
 // UpToDate says that the title and the counts are those of the newest change.
 func (s *Summary) UpToDate() bool { return s.CountedSeq == s.Seq }
 
 // Place is a place in the list of flows: newest change first, and of those of one millisecond the last
-// by id. The zero Place is before all.
+// by id. The zero Place is before all; one with no Flow is behind all of its millisecond.
 type Place struct {
 	Changed int64 // ms since 1970
 	Flow    ID
@@ -84,6 +87,9 @@ func parseCursor(cursor string) (Place, error) {
 	ms, err := strconv.ParseInt(changed, 10, 64)
 	if err != nil || ms < 0 {
 		return Place{}, ErrInvalidPageQuery.Because(err)
+	}
+	if flow == "" && ms > 0 { // a nameless place
+		return Place{Changed: ms}, nil
 	}
 	id, err := ParseID(flow)
 	if err != nil {
@@ -130,15 +136,9 @@ type Documents interface {
 // that nobody changes while its pages are read is in one of them, once; one that is changed meanwhile
 // goes to the front, and may be missed. cursor is empty for the first page; limit 0 is DefaultPage.
 func (f *Flows) List(ctx context.Context, cursor string, limit int) (Listing, error) {
-	after, err := parseCursor(cursor)
+	after, limit, err := pageOf(cursor, limit)
 	if err != nil {
 		return Listing{}, err
-	}
-	if limit == 0 {
-		limit = DefaultPage
-	}
-	if limit < 0 || limit > MaxPage {
-		return Listing{}, ErrInvalidPageQuery
 	}
 	list, next, err := f.sessions.List(ctx, after, limit)
 	if err != nil {
@@ -149,6 +149,71 @@ func (f *Flows) List(ctx context.Context, cursor string, limit int) (Listing, er
 		l.Next = next.Cursor()
 	}
 	return l, nil
+}
+
+func pageOf(cursor string, limit int) (Place, int, error) {
+	after, err := parseCursor(cursor)
+	if err != nil {
+		return Place{}, 0, err
+	}
+	if limit == 0 {
+		limit = DefaultPage
+	}
+	if limit < 0 || limit > MaxPage {
+		return Place{}, 0, ErrInvalidPageQuery
+	}
+	return after, limit, nil
+}
+
+// mostLooked bounds how many flows one page of ListReadable looks at.
+const mostLooked = 2 * MaxPage
+
+// ListReadable is List of the flows that who may read, and tells nothing of others, in cursors neither. A
+// page may have fewer flows than limit, even none, and another one behind it.
+func (f *Flows) ListReadable(ctx context.Context, who Identity, cursor string, limit int) (Listing, error) {
+	if who == (Anybody{}) {
+		return f.List(ctx, cursor, limit)
+	}
+	after, limit, err := pageOf(cursor, limit)
+	if err != nil {
+		return Listing{}, err
+	}
+	began := after
+	var l Listing
+	for looked := 0; looked < mostLooked; looked += max(limit, DefaultPage) {
+		list, next, err := f.sessions.List(ctx, after, max(limit, DefaultPage))
+		if err != nil {
+			return Listing{}, mask(err)
+		}
+		for i := range list {
+			if !who.May(Read, list[i].Flow) {
+				continue
+			}
+			l.Flows = append(l.Flows, list[i])
+			l.Next = Place{Changed: list[i].Changed, Flow: list[i].Flow}.Cursor()
+			if len(l.Flows) == limit {
+				return l, nil
+			}
+		}
+		if next == (Place{}) {
+			l.Next = ""
+			return l, nil
+		}
+		after = next
+	}
+	if len(l.Flows) == 0 {
+		l.Next = after.nameless(began).Cursor()
+	}
+	return l, nil
+}
+
+// nameless is a place for p, reached from began without a flow to be shown in between, that names no flow:
+// before all of p's ms, for the rest of them may be shown. Where that leads nowhere it is behind them.
+func (p Place) nameless(began Place) Place {
+	if began == (Place{}) || p.Changed+1 < began.Changed {
+		return Place{Changed: p.Changed + 1}
+	}
+	return Place{Changed: p.Changed}
 }
 
 // Summary tells of one flow that has a document.

@@ -12,7 +12,7 @@ import (
 type Keys struct {
 	Lease    string // string: "<fencing token> <node>", with a TTL
 	Session  string // hash: number, started, activity, version, and "n:<node>" = "<count> <deadline>"
-	Head     string // hash: epoch, seq, bytes, base, folded, from, created, deleted, session, closed, fence (see head.lua)
+	Head     string // hash: epoch, seq, at, bytes, base, folded, from, created, deleted, session, closed, fence (see head.lua)
 	Log      string // stream: "<last seq>-0" -> one run of changes, as it was published
 	Snapshot string // hash: epoch, seq, bytes, document, title, nodes, edges
 	Answered string // hash: client id -> its newest change id and that change's seq

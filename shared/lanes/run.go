@@ -91,13 +91,14 @@ func (r *runner) close() {
 func (r *runner) add(c call) {
 	r.mu.Lock()
 	switch {
+	// done may take a lock that the caller of Start holds: so it is never called from here.
 	case r.closed:
 		r.mu.Unlock()
-		c.done(nil, ErrClosed)
+		go c.done(nil, ErrClosed)
 		return
 	case len(r.waiting) >= maxWaiting:
 		r.mu.Unlock()
-		c.done(nil, ErrBusy)
+		go c.done(nil, ErrBusy)
 		return
 	}
 	r.waiting = append(r.waiting, c)
@@ -126,9 +127,28 @@ func (r *runner) work() {
 		clear(r.waiting[left:])
 		r.waiting = r.waiting[:left]
 		r.mu.Unlock()
-		r.send(batch)
+		if batch = r.expire(batch); len(batch) > 0 {
+			r.send(batch)
+		}
 		clear(batch)
 	}
+}
+
+// expire answers the calls that waited for longer than a round trip may take; they were not carried out.
+func (r *runner) expire(batch []call) (rest []call) {
+	now := time.Now()
+	rest = batch[:0]
+	for i := range batch {
+		c := batch[i]
+		if now.Sub(c.began) <= r.timeout {
+			rest = append(rest, c)
+			continue
+		}
+		err := fmt.Errorf("run the %s script: %w", c.script.Name, ErrBusy)
+		r.observe(c.script.Name, now.Sub(c.began), err)
+		c.done(nil, err)
+	}
+	return rest
 }
 
 func (r *runner) send(batch []call) {

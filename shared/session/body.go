@@ -19,8 +19,8 @@ type part struct {
 	count  int
 	client string
 	id     uint64
-	// refused are ids of the client before this one that were refused for good.
-	refused []uint64
+	// refused: it is not carried out, only noted as refused for good.
+	refused bool
 }
 
 // MaxRun bounds the changes of one run, and MaxRunBytes their bytes (one change may be larger).
@@ -59,9 +59,12 @@ func (b *Body) Add(member uint64, c Change) {
 	b.parts = append(b.parts, p)
 }
 
-// Refused says of the change that was added last, which has an id, which ones before it its client was told
-// to be refused for good: a repeat of those is refused again.
-func (b *Body) Refused(ids []uint64) { b.parts[len(b.parts)-1].refused = ids }
+// Refuse adds a change, which has an id, that is not carried out: it is noted as refused for good, unless
+// another copy of it was carried out before. A repeat of it is refused again.
+func (b *Body) Refuse(c Change) {
+	b.count++
+	b.parts = append(b.parts, part{end: len(b.bytes), id: c.ID, client: c.ClientID, refused: true})
+}
 
 // Bytes is the run as it is published; it belongs to the Body.
 func (b *Body) Bytes() []byte { return b.bytes }
@@ -78,29 +81,24 @@ func (b *Body) appendArgs(args []any) []any {
 	from := b.open
 	for i := range b.parts {
 		p := &b.parts[i]
-		args = append(args, p.count, p.client, p.id, spaced(p.refused), b.bytes[from:p.end])
+		args = append(args, p.count, p.client, p.id, refusedArg(p.refused), b.bytes[from:p.end])
 		from = p.end
 	}
 	return args
 }
 
-// spaced writes ids, each behind a space.
-func spaced(ids []uint64) string {
-	if len(ids) == 0 {
-		return ""
+func refusedArg(refused bool) string {
+	if refused {
+		return "1"
 	}
-	var b []byte
-	for _, id := range ids {
-		b = strconv.AppendUint(append(b, ' '), id, 10)
-	}
-	return string(b)
+	return ""
 }
 
 // firstOf gives the index of a part's first change.
 func (b *Body) firstOf(index int) int {
 	first := 0
 	for i := range index {
-		first += b.parts[i].count
+		first += max(b.parts[i].count, 1)
 	}
 	return first
 }

@@ -9,7 +9,7 @@
 --       12 "<epoch> <seq>" at which alone the run is carried out ('' and 0: no epoch yet); '': anywhere
 --       13 the run's opening (see message.go), then five for each part of the run:
 --          number of changes, client id, change id (0: none; then the part may hold many changes),
---          ids of the client before this one that were refused for good, each behind a space, the changes
+--          '1' if the change is refused for good and only that is noted, the changes
 -- returns {'ok', epoch, first seq, ms of now, 1 if the node is counted in the session else 0,
 --          fencing token if the node holds the lease else '0', unfolded changes, "bytes" after the run,
 --          time of the run before in ms,
@@ -48,12 +48,14 @@ for i = 14, #ARGV, 5 do
     end
     repeats[#repeats + 1] = (i - 14) / 5
     repeats[#repeats + 1] = got
+  elseif ARGV[i + 3] == '1' then
+    news[client] = {id = id, seq = 0, refused = latest(newest.refused .. ' ' .. ARGV[i + 2])}
   else
     count = count + tonumber(ARGV[i])
     size = size + #changes
     parts[#parts + 1] = changes
     if id > 0 then
-      news[client] = {id = id, seq = seq + count, refused = latest(newest.refused .. ARGV[i + 3])}
+      news[client] = {id = id, seq = seq + count, refused = newest.refused}
     end
   end
 end
@@ -73,7 +75,18 @@ local reply = {'ok', epoch or fresh_epoch, seq + 1, at, counted, token, seq + co
 for _, r in ipairs(repeats) do
   reply[#reply + 1] = r
 end
+local began = not number or before == 0
+for client, answer in pairs(news) do
+  local first = redis.call('HSET', answered, client, string.format('%.0f %.0f %.0f%s', answer.id, answer.seq, at, answer.refused))
+  began = began or first == 1
+end
+if next(news) and redis.call('HLEN', answered) > MOST_ANSWERED then
+  forget_half(answered)
+end
 if count == 0 then
+  if next(news) and began then
+    keep_for(retention, answered)
+  end
   return reply
 end
 
@@ -86,16 +99,6 @@ parts[1] = string.format('u %s %.0f %.0f %.0f %.0f %s', reply[2], reply[3], at, 
 local message = table.concat(parts)
 redis.call('XADD', log, string.format('%.0f-0', seq), 'u', message)
 redis.call('ZADD', index, at, flow)
-local began = not number or before == 0
-if next(news) then
-  for client, answer in pairs(news) do
-    local first = redis.call('HSET', answered, client, string.format('%.0f %.0f %.0f%s', answer.id, answer.seq, at, answer.refused))
-    began = began or first == 1
-  end
-  if redis.call('HLEN', answered) > MOST_ANSWERED then
-    forget_half(answered)
-  end
-end
 if number then
   redis.call('HSET', session, 'activity', at)
 end

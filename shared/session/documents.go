@@ -75,6 +75,7 @@ func (s *Store) summaries(ctx context.Context, places []flows.Place) ([]flows.Su
 		s.lanes.Start(summaryScript, f.summaryKeys(), []any{f.argID}, func(reply any, err error) {
 			if err == nil {
 				all[i], exist[i], err = f.parseSummary(reply)
+				all[i].Changed = places[i].Changed
 			}
 			done(err)
 		})

@@ -83,7 +83,7 @@ func TestRead_givesTheLogBehindASeq(t *testing.T) {
 			{session.Position{Epoch: epoch, Seq: 2}, true, []string{`2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}}, // runs come whole
 			{session.Position{Epoch: epoch, Seq: 3}, true, []string{`4 {"n":4}`}},
 			{session.Position{Epoch: epoch, Seq: 4}, true, nil},
-			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
+			{session.Position{Epoch: epoch, Seq: 5}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}}, // of another history
 			{session.Position{Epoch: "other", Seq: 2}, false, []string{`1 {"n":1}`, `2 {"n":2}`, `3 {"n":3}`, `4 {"n":4}`}},
 		} {
 			c := read(t, f, session.Held{Position: test.behind})
@@ -125,15 +125,18 @@ func TestChange_thatWasSentBefore_countsOnce(t *testing.T) {
 	})
 }
 
-func TestChange_thatWasRefused_isRefusedAgain_behindLaterOnes(t *testing.T) {
+func TestChange_thatWasRefused_isRefusedAgain_unlessItWasCarriedOutBefore(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		f := session.NewStore(openLanes(t, url), "a", patient).Flow("f")
-		send := func(id uint64, refused ...uint64) session.Changed {
+		send := func(id uint64, refuse bool) session.Changed {
 			body := &session.Body{}
 			body.Start("n", id)
-			body.Add(1, session.Change{ClientID: "ann", ID: id, Changes: `{}`})
-			body.Refused(refused)
+			if c := (session.Change{ClientID: "ann", ID: id, Changes: `{}`}); refuse {
+				body.Refuse(c)
+			} else {
+				body.Add(1, c)
+			}
 			out := make(chan session.Changed, 1)
 			f.Change(body, session.Guard{}, func(got session.Changed, err error) {
 				if err != nil {
@@ -143,21 +146,37 @@ func TestChange_thatWasRefused_isRefusedAgain_behindLaterOnes(t *testing.T) {
 			})
 			return <-out
 		}
-		send(1)
-		send(4, 2, 3)
-		send(6, 5)
+		send(1, false)
+		for _, id := range []uint64{2, 3} {
+			if got := send(id, true); len(got.Repeats) != 0 {
+				t.Fatalf("%d is refused: %+v", id, got)
+			}
+		}
+		if got := send(3, false); !reflect.DeepEqual(got.Repeats, []session.Repeat{{Refused: true}}) { // another copy, in time to be the newest
+			t.Fatalf("%+v", got)
+		}
+		send(4, false)
+		if got := send(4, true); !reflect.DeepEqual(got.Repeats, []session.Repeat{{Seq: 2}}) {
+			t.Fatalf("refused after it was carried out: %+v", got)
+		}
+		send(5, true)
+		send(6, false)
 		for id, want := range map[uint64]session.Repeat{
 			1: {}, 2: {Refused: true}, 3: {Refused: true}, 4: {}, 5: {Refused: true}, 6: {Seq: 3},
 		} {
-			if got := send(id); !reflect.DeepEqual(got.Repeats, []session.Repeat{want}) {
+			if got := send(id, false); !reflect.DeepEqual(got.Repeats, []session.Repeat{want}) {
 				t.Errorf("%d again: %+v", id, got.Repeats)
 			}
 		}
 		for id := uint64(7); id < 100; id += 2 { // a bounded number is remembered, the newest
-			send(id+1, id)
+			send(id, true)
+			send(id+1, false)
 		}
-		if old, fresh := send(2).Repeats[0], send(97).Repeats[0]; old.Refused || !fresh.Refused {
+		if old, fresh := send(2, false).Repeats[0], send(97, false).Repeats[0]; old.Refused || !fresh.Refused {
 			t.Errorf("%+v, %+v", old, fresh)
+		}
+		if got := len(history(read(t, f, session.Held{}))); got != 50 {
+			t.Errorf("%d changes in the history", got)
 		}
 	})
 }

@@ -351,13 +351,17 @@ func (s *spec) status() (active bool, clients int, started, activity time.Time) 
 }
 
 // read: the runs behind a position where the log reaches back to it, else the snapshot and those behind it;
-// all that the log has, where the position is of another history.
+// all that the log has, where the position is of another history, or further on than this one.
 func (s *spec) read(behind session.Held) session.Content {
 	if s.head == nil {
 		return session.Content{}
 	}
 	c := session.Content{Held: s.newest(), From: s.head.from}
-	if behind.Epoch == c.Epoch && behind.Seq <= c.Seq {
+	if behind.Epoch == c.Epoch && behind.Seq > c.Seq {
+		c.Forked, c.Updates = true, s.runsBehind(0)
+		return c
+	}
+	if behind.Epoch == c.Epoch {
 		runs := s.runsBehind(behind.Seq)
 		if s.forked(behind, runs) {
 			c.Forked, c.Updates = true, s.runsBehind(0)

@@ -6,7 +6,7 @@
 -- returns {'log', epoch, seq, its time, from, runs of changes as they were published ...}
 --       {'document', epoch, seq, its time, from, seq of the snapshot or '0', "bytes" at it, document or '', runs ...}
 --       {'fork', epoch, seq, its time, from, all runs that the log has ...} where Redis has another change at the
---          caller's seq: it lost changes and was given others
+--          caller's seq, or none: it lost changes, and may have been given others
 --       {'none'} where the flow has no document and never had one
 local head, log, snapshot = KEYS[1], KEYS[2], KEYS[3]
 local known_epoch, known_seq, known_at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -25,7 +25,11 @@ local function with(entries)
   return reply
 end
 
-if epoch == known_epoch and known_seq <= seq then
+if epoch == known_epoch and known_seq > seq then
+  reply[1] = 'fork'
+  return with(redis.call('XRANGE', log, '-', '+'))
+end
+if epoch == known_epoch then
   local entries = redis.call('XRANGE', log, integer(known_seq + 1), '+')
   if forks(entries, known_seq, known_at, seq, at) then
     reply[1] = 'fork'

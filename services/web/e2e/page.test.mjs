@@ -78,6 +78,13 @@ test("two tabs on two edges see each other's edits", async (t) => {
     one.textContent === "Read the ticket" && one.offsetLeft === x && one.offsetTop === y), [left + 120, top + 240]);
   assert.deepEqual(await placeOf(a, "Read the ticket"), [left + 120, top + 240]);
 
+  const late = await tab(t, cluster.edges[2], flow, complaints); // who comes late sees it all
+  await node(late, "Read the ticket").waitFor();
+  assert.deepEqual(await placeOf(late, "Read the ticket"), [left + 120, top + 240]);
+  assert.equal(await late.locator(".node").count(), 3);
+  await late.context().close();
+  await Promise.all([a, b].map((page) => clients(page, "2 clients")));
+
   await a.screenshot({ path: `${OUT}page-light.png` });
   await b.screenshot({ path: `${OUT}page-dark.png` });
 
@@ -97,10 +104,12 @@ test("a tab comes back by itself when its edge does", async (t) => {
   await Promise.all([page, witness].map(joined));
   await edge.stop();
   await page.locator("#state[data-state=connecting]").waitFor();
+  await witness.locator("#add").click();
   await edge.start();
   await joined(page);
+  await node(page, "Node 1").waitFor(); // what was added while it was away
   await page.locator("#add").click();
-  await node(witness, "Node 1").waitFor();
+  await node(witness, "Node 2").waitFor();
 });
 
 test("an id that is refused is said to be refused", async (t) => {

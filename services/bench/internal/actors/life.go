@@ -132,7 +132,7 @@ func (l *life) gap() time.Duration {
 	if l.Rate == 0 {
 		return time.Hour
 	}
-	return time.Duration(l.random.ExpFloat64() * float64(time.Second) / l.Rate)
+	return time.Duration(l.random.ExpFloat64() * float64(max(l.Burst, 1)) * float64(time.Second) / l.Rate)
 }
 
 // write sends what is due.
@@ -151,18 +151,22 @@ func (l *life) write(now time.Time, busy bool) error {
 	if !busy || now.Before(l.next) {
 		return nil
 	}
-	f.mu.Lock()
-	if len(l.unacked) >= l.Window {
-		f.mu.Unlock()
-		l.next = now.Add(10 * time.Millisecond)
-		return nil
-	}
 	l.next = now.Add(l.gap())
-	c := l.scribe.next(f.phase)
-	l.unacked = append(l.unacked, c)
-	f.world.Stats.Changes.Add(1)
-	f.mu.Unlock()
-	return l.send(c)
+	for range max(l.Burst, 1) {
+		f.mu.Lock()
+		if len(l.unacked) >= l.Window {
+			f.mu.Unlock()
+			return nil
+		}
+		c := l.scribe.next(f.phase)
+		l.unacked = append(l.unacked, c)
+		f.world.Stats.Changes.Add(1)
+		f.mu.Unlock()
+		if err := l.send(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *life) send(c *pending) (err error) {

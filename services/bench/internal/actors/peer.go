@@ -22,6 +22,7 @@ type Behaviour struct {
 	Edge    int           // the only one that it joins on, directly; -1: any, through what may fail
 	Rate    float64       // changes a second; 0: it only reads
 	Window  int           // changes that it sends without an answer
+	Burst   int           // changes that it sends at once; 0: one
 	Pad     int           // bytes of text in each change
 	Fills   bool          // its flow's document is full at times: a change that does not fit is dropped
 	Slow    int           // bytes a second that it reads; 0: as fast as can be

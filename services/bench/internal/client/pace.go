@@ -15,25 +15,24 @@ type Pace struct{ bytesPerSecond atomic.Int64 }
 // Set sets the bytes a second; 0: as fast as can be.
 func (p *Pace) Set(bytesPerSecond int) { p.bytesPerSecond.Store(int64(bytesPerSecond)) }
 
-// slowConn reads at a pace. The kernel is told to keep little for it, so that the server notices.
+// slowConn reads at a pace.
 type slowConn struct {
 	net.Conn
 	pace *Pace
 }
 
-const (
-	slowTick   = 20 * time.Millisecond
-	slowBuffer = 64 << 10
-	segment    = 1400
-)
+const slowTick = 20 * time.Millisecond
 
-// smallSegments has a connection get segments as they come over a network. Those of the loopback fill the
-// whole buffer: its window would not open before all of it is read, and then only when the server asks.
-func smallSegments(_, _ string, c syscall.RawConn) (err error) {
-	failed := c.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, segment)
+// fewBuffers has the kernels keep little for a slow connection, on both sides, so that the server notices
+// that it is slow: a small window, and segments as on a real network. With the loopback's segments of 64
+// KiB the sender's kernel would take megabytes, and a window below one segment would hardly open.
+func fewBuffers(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = errors.Join(syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1440),
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10))
 	})
-	return errors.Join(failed, err)
+	return errors.Join(err, failed)
 }
 
 func (c *slowConn) Read(b []byte) (int, error) {

@@ -51,14 +51,13 @@ func dial(ctx context.Context, rawURL, from string, pace *Pace) (*Conn, error) {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
 	if pace != nil {
-		d.Control = smallSegments
+		d.Control = fewBuffers
 	}
 	conn, err := d.DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
 	}
 	if pace != nil {
-		_ = conn.(*net.TCPConn).SetReadBuffer(slowBuffer)
 		conn = &slowConn{conn, pace}
 	}
 	c := &Conn{net: conn, reader: bufio.NewReaderSize(conn, 2048)}

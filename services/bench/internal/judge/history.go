@@ -116,10 +116,6 @@ func (h *History) Document(who string, p Position, t Tree) error {
 	return nil
 }
 
-// SetAside forgets what is known of an epoch's seqs: Redis lost its newest changes, and may have given
-// some of these seqs to others before that was noticed.
-func (h *History) SetAside(epoch string) { delete(h.epochs, epoch) }
-
 // Forget begins a new phase, at a document that all agree on.
 func (h *History) Forget(phase int, p Position, t Tree) {
 	h.phase = phase

@@ -141,7 +141,7 @@ func (p *Process) Metric(name string) (float64, error) {
 	return 0, fmt.Errorf("%s has no metric %s", p.Name, name)
 }
 
-// AdminPage gives a page of the process's admin listener.
+// adminPage gives a page of the process's admin listener.
 func (p *Process) adminPage(path string) (string, error) {
 	status, body, err := get("http://" + p.admin + path)
 	if err == nil && status != 200 {

@@ -47,6 +47,9 @@ const (
 type Options struct {
 	// Flows is the boundary that all session routes call.
 	Flows *flows.Flows
+	// Authenticate says who asks, by the bearer token of a request. Its error is refused as it is: 401 for
+	// flows.ErrUnauthenticated and flows.ErrTokenExpired. Nil: everybody may do everything, with no token.
+	Authenticate func(ctx context.Context, token string) (flows.Identity, error)
 	// Socket serves /socket/websocket, with and without a trailing slash, every method of it, with
 	// nothing of this package around it but this: a write deadline that an earlier request left on
 	// the connection is taken off.
@@ -71,6 +74,7 @@ type Options struct {
 type api struct {
 	answerer
 	flows   *flows.Flows
+	knows   func(ctx context.Context, token string) (flows.Identity, error)
 	ready   func(context.Context) error
 	version string
 	page    page
@@ -97,6 +101,7 @@ func routes(o Options) chi.Router {
 	a := &api{
 		answerer: newAnswerer(o.Log),
 		flows:    o.Flows,
+		knows:    o.Authenticate,
 		ready:    o.Ready,
 		version:  o.Version,
 		page:     mustReadPage(o.Page),
@@ -115,14 +120,18 @@ func routes(o Options) chi.Router {
 	r.NotFound(a.servePage)
 	r.MethodNotAllowed(a.methodNotAllowed)
 
-	r.Get("/api/flows", a.listFlows)
-	r.Get("/api/flows/{id}", a.document)
-	r.Put("/api/flows/{id}", a.putDocument)
-	r.Delete("/api/flows/{id}", a.deleteDocument)
-	r.Get("/api/flows/{id}/status", a.status)
-	r.Post("/api/flows/{id}/changes", a.change)
-	r.Delete("/api/flows/{id}/session", a.closeSession)
-	r.Get("/api/sessions", a.sessions)
+	r.Group(func(r chi.Router) {
+		r.Use(a.authenticate)
+		read, write, manage := r.With(a.needs(flows.Read)), r.With(a.needs(flows.Write)), r.With(a.needs(flows.Manage))
+		r.Get("/api/flows", a.listFlows)   // shows what one may read
+		r.Get("/api/sessions", a.sessions) // the same
+		read.Get("/api/flows/{id}", a.document)
+		read.Get("/api/flows/{id}/status", a.status)
+		write.Put("/api/flows/{id}", a.putDocument)
+		write.Post("/api/flows/{id}/changes", a.change)
+		manage.Delete("/api/flows/{id}", a.deleteDocument)
+		manage.Delete("/api/flows/{id}/session", a.closeSession)
+	})
 	r.Get("/api/version", a.getVersion)
 	r.Get("/api/openapi.json", a.openAPI)
 	r.Get("/healthz", healthz)

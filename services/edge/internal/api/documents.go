@@ -29,7 +29,7 @@ func (a *api) listFlows(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	l, err := a.flows.List(r.Context(), cursor, limit)
+	l, err := a.flows.ListReadable(r.Context(), identityOf(r.Context()), cursor, limit)
 	if err != nil {
 		a.refuse(w, r, err)
 		return
@@ -192,6 +192,7 @@ func (a *api) deleteDocument(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	a.tell(r, "a flow's document was deleted", id)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
 }

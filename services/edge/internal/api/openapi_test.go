@@ -126,6 +126,7 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		sessions              *fakeSessions
 		ready                 error
 		panicWhenAsked        bool
+		knows                 bool // the node asks for tokens
 	}{
 		{operation: "GET /api/flows/{id}/status", path: status},
 		{operation: "GET /api/flows/{id}/status", path: status, sessions: &fakeSessions{status: busy}},
@@ -207,6 +208,17 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		{operation: "GET /readyz", path: "/readyz", ready: api.NotReady("the node is draining")},
 		{operation: "GET /readyz", path: "/readyz", panicWhenAsked: true},
 	}
+	for operation, of := range guarded {
+		for _, token := range []string{"", "expired", "nothing"} {
+			if token == "nothing" && of.right == 0 {
+				continue
+			}
+			c := cases[0]
+			c.operation, c.path, c.body, c.knows = operation, of.path, of.body, true
+			c.header = []string{"Authorization", "Bearer " + token}
+			cases = append(cases, c)
+		}
+	}
 	d := readDocument(t)
 	seen := map[string][]string{}
 	codes := map[string][]string{} // by place of the response
@@ -216,6 +228,9 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		}
 		o := options(c.sessions)
 		o.Ready = readyFunc(c.ready, c.panicWhenAsked)
+		if c.knows {
+			o.Authenticate = knows
+		}
 		method, _, _ := strings.Cut(c.operation, " ")
 		status, header, body := ask(t, o, method, c.path, c.body, c.header)
 		d.check(t, c.operation, status, header, body)
@@ -240,6 +255,18 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 			if !slices.Contains(got, code.(string)) {
 				t.Errorf("%s documents the code %s, which was never seen", place, code)
 			}
+		}
+	}
+}
+
+func TestOpenAPI_asksForATokenWhereTheRoutesDo(t *testing.T) {
+	t.Parallel()
+	d := readDocument(t)
+	for operation, place := range d.operations() {
+		v, _ := d.at(place)
+		_, asks := v.(map[string]any)["security"]
+		if _, should := guarded[operation]; asks != should {
+			t.Errorf("%s: security %v, want %v", operation, asks, should)
 		}
 	}
 }

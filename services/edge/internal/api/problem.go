@@ -39,6 +39,9 @@ var statuses = map[string]int{
 	flows.ErrRateLimited.Code:      http.StatusTooManyRequests,
 	flows.ErrUnavailable.Code:      http.StatusServiceUnavailable,
 
+	flows.ErrUnauthenticated.Code: http.StatusUnauthorized,
+	flows.ErrTokenExpired.Code:    http.StatusUnauthorized,
+
 	flows.ErrNoDocument.Code:       http.StatusNotFound,
 	flows.ErrPrecondition.Code:     http.StatusPreconditionFailed,
 	flows.ErrConflict.Code:         http.StatusConflict,

@@ -62,8 +62,12 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	who := identityOf(r.Context())
 	byID := make(map[flows.ID]sessionSummary, len(active))
 	for _, s := range active {
+		if !who.May(flows.Read, s.Flow) {
+			continue
+		}
 		byID[s.Flow] = sessionSummary{s.ClientCount, timeOrNull(s.LastActivity), timeOrNull(s.StartedAt)}
 	}
 	a.answer(w, r, http.StatusOK, struct {
@@ -82,6 +86,7 @@ func (a *api) closeSession(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	a.tell(r, "a session was ended on request", raw)
 	a.answer(w, r, http.StatusOK, struct {
 		Status          string `json:"status"`
 		ClientsAffected int    `json:"clients_affected"`

@@ -141,6 +141,7 @@ func TestRefusals_haveTheirStatus_onEveryRoute(t *testing.T) {
 		flows.ErrChangeTooLarge: 413, flows.ErrMaxClients: 409, flows.ErrUnauthorized: 403, flows.ErrRateLimited: 429,
 		flows.ErrUnavailable: 503, flows.ErrDocumentTooLarge: 413, flows.ErrNoDocument: 404, flows.ErrPrecondition: 412, flows.ErrConflict: 409,
 		flows.ErrDocumentNotJSON: 400, flows.ErrInvalidDocument: 422, flows.ErrDocumentTooDeep: 422, flows.ErrNullMember: 422, flows.ErrInvalidPageQuery: 400,
+		flows.ErrUnauthenticated: 401, flows.ErrTokenExpired: 401, flows.ErrKeysUnavailable: 503,
 	}
 	for refusal, status := range refusals {
 		for _, r := range []*http.Request{

@@ -21,7 +21,8 @@ type flowChannel struct {
 	limiter    *rate.Limiter    // made with the first change; of the read goroutine alone
 	telling    *rate.Limiter    // the same, of signals and presence
 	present    bool             // it joined with presence
-	again      uint64           // the change id that came too fast and must be sent again first; 0: none
+	mayWrite   bool
+	again      uint64 // the change id that came too fast and must be sent again first; 0: none
 }
 
 var _ flows.Member = (*flowChannel)(nil)
@@ -30,12 +31,31 @@ var _ flows.Member = (*flowChannel)(nil)
 func (c *flowChannel) Join(payload []byte) {
 	opts, err := joinOptions(payload)
 	if err == nil {
+		err = c.allow()
+	}
+	if err == nil {
 		c.present = opts.Presence != nil
+		opts.Presence = c.signed(opts.Presence)
 		c.membership, err = c.router.Flows.Join(c.rawID, opts, c)
 	}
 	if err != nil {
 		c.Refused(err)
 	}
+}
+
+// allow says whether the client may be in the flow, and puts down whether it may change it: for as long as
+// the socket lives, whose identity does not change.
+func (c *flowChannel) allow() error {
+	id, err := flows.ParseID(c.rawID)
+	if err != nil {
+		return err
+	}
+	who := identityOf(c.topic)
+	if !who.May(flows.Read, id) {
+		return flows.ErrUnauthorized
+	}
+	c.mayWrite = who.May(flows.Write, id)
+	return nil
 }
 
 // joinOptions reads the join parameters. A payload that is no object has none.
@@ -110,6 +130,10 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		c.topic.Reply(m.Ref, false, unknownEvent)
 		return
 	}
+	if !c.mayWrite {
+		c.refuse(m.Ref, flows.ErrUnauthorized)
+		return
+	}
 	if c.limiter == nil {
 		c.limiter = rate.NewLimiter(c.router.Rate, c.router.Burst)
 	}
@@ -151,7 +175,8 @@ func (c *flowChannel) signal(m *phoenix.Message) {
 
 // presence replaces what the others see of the client.
 func (c *flowChannel) presence(m *phoenix.Message) {
-	err := c.checkPresence(m)
+	meta := c.signed(m.Payload)
+	err := c.checkPresence(m, meta)
 	if err == nil && !c.mayTell() {
 		err = flows.ErrRateLimited
 	}
@@ -159,18 +184,18 @@ func (c *flowChannel) presence(m *phoenix.Message) {
 		c.refuse(m.Ref, err)
 		return
 	}
-	c.membership.Present(m.Payload)
+	c.membership.Present(meta)
 	c.topic.Reply(m.Ref, true, emptyResponse)
 }
 
-func (c *flowChannel) checkPresence(m *phoenix.Message) error {
+func (c *flowChannel) checkPresence(m *phoenix.Message, meta []byte) error {
 	switch {
 	case m.Binary:
 		return invalid("presence must be an object")
 	case !c.present:
 		return invalid("who joined without presence takes no part in it")
 	}
-	return c.router.Flows.CheckPresence(m.Payload)
+	return c.router.Flows.CheckPresence(meta)
 }
 
 // mayTell says whether a signal or a presence keeps to the rate.

@@ -36,12 +36,18 @@ func (c *managementChannel) Handle(m *phoenix.Message) {
 		c.topic.Reply(m.Ref, false, invalidFlowID)
 		return
 	}
+	who := identityOf(c.topic)
+	if flow, err := flows.ParseID(id); err == nil && !who.May(flows.Manage, flow) { // an id that is none is refused as ever
+		c.router.Metrics.Refusals.WithLabelValues(flows.ErrUnauthorized.Code).Inc()
+		c.topic.Reply(m.Ref, false, refusal(flows.ErrUnauthorized))
+		return
+	}
 	ref := append([]byte(nil), m.Ref...)
 	select {
 	case c.router.work <- struct{}{}:
 		go func() { // Router.Close waits for its place to be free
 			defer func() { <-c.router.work }()
-			c.delete(ref, id)
+			c.delete(ref, id, who)
 			c.topic.Flush()
 		}()
 	default:
@@ -49,7 +55,7 @@ func (c *managementChannel) Handle(m *phoenix.Message) {
 	}
 }
 
-func (c *managementChannel) delete(ref []byte, id string) {
+func (c *managementChannel) delete(ref []byte, id string, who flows.Identity) {
 	ctx, cancel := context.WithTimeout(c.router.ctx, c.router.Timeout)
 	defer cancel()
 	affected, err := c.router.Flows.ForceClose(ctx, id)
@@ -59,6 +65,9 @@ func (c *managementChannel) delete(ref []byte, id string) {
 	case err != nil:
 		c.topic.Reply(ref, false, refusal(flows.AsError(err)))
 	default:
+		if who.UserID() != "" {
+			c.router.Log.Info("a session was ended on request", "flow", id, "clients_affected", affected, "user_id", who.UserID())
+		}
 		c.topic.Reply(ref, true, sessionClosed(affected))
 	}
 }

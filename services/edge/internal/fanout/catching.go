@@ -13,6 +13,7 @@ type catching struct {
 	got    session.Registered
 	count  int
 	asked  bool // the log was read for it
+	waited bool // others were told of counts meanwhile
 }
 
 // let lets a member in that has a place, now or when what it asked for is here.
@@ -51,10 +52,13 @@ func (f *Flow) letCatching() {
 			continue
 		}
 		if j, ok := f.catchUp(&c); ok {
+			if c.waited {
+				c.member.owes |= owesJoined
+			}
 			f.welcome(c.member, c.count, c.got, j)
 			continue
 		}
-		missing = true
+		missing, c.waited = true, true
 		waiting = append(waiting, c)
 	}
 	clear(f.catching[len(waiting):])
@@ -135,6 +139,9 @@ func (f *Flow) leastResume() (seq uint64, some bool) {
 // needed is the oldest seq behind which recent updates are still needed.
 func (f *Flow) needed() uint64 {
 	least := f.history.Seq
+	if f.repairing.underWay { // its answer goes up to there
+		least = min(least, f.repairing.asked.Seq)
+	}
 	for i := range f.catching {
 		if r := f.catching[i].member.resume; r.Epoch == f.history.Epoch {
 			least = min(least, r.Seq)

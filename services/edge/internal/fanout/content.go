@@ -18,7 +18,7 @@ type content struct {
 // wantsDocument says whether this edge is to hold the document. The caller holds the lock.
 func (f *Flow) wantsDocument() bool { return f.token != 0 || f.following > 0 || f.outbox.narrow }
 
-// load takes the document as Redis has it; the updates behind it must be noted in the history already.
+// load takes the document as Redis has it; the updates behind it are noted in the history next.
 func (f *Flow) load(c *session.Content) error {
 	doc := document.New()
 	if c.Document != "" {
@@ -74,10 +74,10 @@ func (f *Flow) rest() {
 		f.apply()
 	}
 	f.content.json = nil
-	if !f.wantsDocument() && len(f.catching) == 0 {
+	if !f.wantsDocument() && len(f.catching) == 0 && !f.registering.underWay && !f.outbox.sending && !f.outbox.held {
 		f.content = content{}
 	}
-	if len(f.catching) == 0 {
+	if len(f.catching) == 0 && !f.repairing.underWay {
 		f.history.recent, f.history.recentBytes = nil, 0
 	}
 }

@@ -151,6 +151,7 @@ func (f *Flow) give(m *member, frames []byte, u *session.Update, known uint64) {
 	switch {
 	case !m.follows:
 		m.Deliver(frames)
+	case f.syncOwed: // which brings it
 	case !m.Offer(frames):
 		f.lag(m, u, known)
 	}

@@ -29,7 +29,8 @@ type Flow struct {
 	joining   []*member // waiting for a registration
 	catching  []catching
 	lagging   lagging
-	following int // members, and who will be, that understand flow_sync
+	following int  // members, and who will be, that understand flow_sync
+	syncOwed  bool // to them: what they have is void, and what takes its place is yet to be read
 	retired   bool
 	stopped   bool  // the edge shuts down
 	failure   error // of this flow's code; the service ends with it and starts anew
@@ -163,7 +164,7 @@ func (f *Flow) look() (next time.Duration, err error) {
 			next = max(time.Until(f.armed), time.Microsecond)
 		}
 		if f.done() {
-			next = 0
+			next, f.armed = 0, time.Time{}
 		}
 	})
 	f.mu.Lock()
@@ -188,7 +189,7 @@ func (f *Flow) kick() {
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
 	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
-		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.failure == nil
+		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.left == 0 && f.failure == nil
 }
 
 // retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.
@@ -280,9 +281,24 @@ func (f *Flow) dropLease() {
 	f.token, f.release = 0, nil
 }
 
+// LeaseLost implements Folder.
+func (f *Flow) LeaseLost(token int64) {
+	f.guard(func() {
+		if f.token == token {
+			f.dropLease()
+			f.registering.wanted = f.registering.wanted || f.members.count > 0
+			f.register()
+		}
+	})
+}
+
 // holdLease takes up the duties of a lease that Redis gave. The caller holds the lock.
 func (f *Flow) holdLease(token int64) {
-	if token == 0 || token == f.token {
+	if token == f.token {
+		return
+	}
+	if token == 0 { // another edge has it
+		f.dropLease()
 		return
 	}
 	f.dropLease()

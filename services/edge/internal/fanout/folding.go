@@ -12,6 +12,8 @@ type Folder interface {
 	// Fold writes the snapshot under the lease, if there is enough to write or now asks for it, and says
 	// when to look again. ErrLeaseLost: the lease is another node's.
 	Fold(ctx context.Context, lease *session.Lease) (next time.Duration, err error)
+	// LeaseLost says that the lease with this token is another node's, or nobody's.
+	LeaseLost(token int64)
 }
 
 // foldings remembers what was folded when, for the log's bounds.
@@ -49,10 +51,13 @@ func (f *Flow) Fold(ctx context.Context, lease *session.Lease) (next time.Durati
 	if !due {
 		return foldEvery, nil
 	}
-	if _, err := lease.Fold(ctx, d); err != nil {
+	written, err := lease.Fold(ctx, d)
+	if err != nil {
 		return foldEvery, err
 	}
-	f.hub.Metrics.Folds.Inc()
+	if written {
+		f.hub.Metrics.Folds.Inc()
+	}
 	f.guard(func() {
 		if f.history.Epoch == d.Epoch {
 			f.folding.at, f.folding.seq, f.folding.bytes = time.Now(), d.Seq, d.Bytes

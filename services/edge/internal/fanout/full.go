@@ -49,18 +49,36 @@ func (f *Flow) tryRun() bool {
 		f.repair()
 		return false
 	}
+	if o.refusing { // it may fit by now
+		o.refusing = false
+		o.body.Start(f.hub.node, o.number)
+		o.body.Add(o.run[0].num, o.run[0].body())
+	}
 	doc := f.document()
 	if doc.Size()+len(o.run[0].changes()) > f.hub.MaxDocument {
 		tried := doc.Clone()
 		if err := tried.Apply(o.run[0].changes()); err != nil || (tried.Size() > f.hub.MaxDocument && tried.Size() >= doc.Size()) {
-			f.answerAll(flows.ErrDocumentTooLarge)
-			o.sending = false
-			return false
+			return f.refuseRun()
 		}
 	} else if doc.Size() < f.hub.MaxDocument/2 {
 		o.narrow = false // it became small again
 	}
 	o.fits, o.fitsAt = true, f.history.Seq
+	return true
+}
+
+// refuseRun refuses the run, which is one change that does not fit. One with an id may have been carried out
+// before, by another edge, or be under way there: so Redis notes the refusal, or says that it comes too late.
+func (f *Flow) refuseRun() (send bool) {
+	o := &f.outbox
+	if o.run[0].id == 0 {
+		f.answerAll(flows.ErrDocumentTooLarge)
+		o.sending = false
+		return false
+	}
+	o.refusing, o.fits = true, false
+	o.body.Start(f.hub.node, o.number)
+	o.body.Refuse(o.run[0].body())
 	return true
 }
 

@@ -48,11 +48,44 @@ func (h *history) take(u *session.Update) {
 	h.Seq, h.At, h.bytes = u.Last(), u.At, u.Bytes
 	h.recent = append(h.recent, u)
 	h.recentBytes += sizeOf(u)
+	h.noteIDs(u)
+}
+
+// noteIDs remembers the change ids of an update.
+func (h *history) noteIDs(u *session.Update) {
 	for i := range u.Changes {
 		if c := &u.Changes[i]; c.ID > 0 {
 			h.answer(c.ClientID, c.ID, u.At)
 		}
 	}
+}
+
+// reaches says whether what was read reaches up to the recent updates, with none missing between.
+func (h *history) reaches(c *session.Content) bool {
+	end := c.Seq0
+	if n := len(c.Updates); n > 0 {
+		end = c.Updates[n-1].Last()
+	} else if c.Behind {
+		end = c.Seq
+	}
+	first := h.Seq + 1
+	if len(h.recent) > 0 {
+		first = h.recent[0].First
+	}
+	return end+1 >= first
+}
+
+// departs says whether updates that were read, of the same epoch, are of another history than this one.
+func (h *history) departs(updates []*session.Update) bool {
+	for _, u := range updates {
+		switch {
+		case u.First <= h.Seq && u.Last() > h.Seq, u.First == h.Seq+1 && h.isOther(u):
+			return true
+		case u.Last() == h.Seq && !h.At.IsZero() && !u.At.Equal(h.At):
+			return true
+		}
+	}
+	return false
 }
 
 func (h *history) answer(client string, id uint64, at time.Time) {

@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"crypto/rand"
-	"slices"
 
 	"helix/shared/flows"
 )
@@ -18,13 +17,10 @@ type member struct {
 	resume   flows.Position // where it wants to go on
 
 	// Guarded by flow.mu.
-	state memberState
-	num   uint64 // the flow's number for it, told with its changes
-	again uint64 // the oldest change id that it must send again; 0: none
-	done  uint64 // its newest change id that was carried out
-	// refused are change ids that were refused for good, the newest; Redis learns them with the next change.
-	refused  []uint64
-	told     uint64              // the run with which it learns them
+	state    memberState
+	num      uint64              // the flow's number for it, told with its changes
+	again    uint64              // the oldest change id that it must send again; 0: none
+	done     uint64              // its newest change id that was carried out
 	owes     owed                // the member is, once it is in or caught up
 	lag      *lag                // what it misses; nil: it keeps up
 	presence string              // what it tells of itself; empty: it takes no part
@@ -46,27 +42,6 @@ func (m *member) Change(c flows.Change) { m.flow.change(m, c) }
 
 // Leave implements flows.Membership.
 func (m *member) Leave() { m.flow.leave(m) }
-
-// mostRefused bounds the refusals of one member that Redis is yet to learn.
-const mostRefused = 16
-
-// refuse notes a change id that was refused for good: sent again behind later ones, it would else be taken
-// for one that was carried out.
-func (m *member) refuse(id uint64) {
-	if len(m.refused) == mostRefused {
-		m.refused = append(m.refused[:0], m.refused[1:]...)
-	}
-	m.refused = append(m.refused, id)
-}
-
-// carriedOut notes a change id that Redis carried out, and with it learnt the refusals before it.
-func (m *member) carriedOut(id uint64) {
-	m.done = max(m.done, id)
-	m.refused = slices.DeleteFunc(m.refused, func(r uint64) bool { return r < id })
-	if len(m.refused) == 0 {
-		m.refused = nil
-	}
-}
 
 // group is the members that share an encoding: one frame serves them all.
 type group struct {

@@ -71,7 +71,7 @@ func (f *Flow) tellNotice(now time.Time) {
 		return
 	}
 	if wait := n.last.Add(f.noticeWindow()); now.Before(wait) {
-		if n.due.IsZero() {
+		if n.due != wait { // the window grows with the members
 			n.due = wait
 			f.arm(wait)
 		}

@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"errors"
-	"slices"
 	"sync"
 
 	"helix/shared/flows"
@@ -29,6 +28,8 @@ type outbox struct {
 	refusal int  // times that Redis refused the run for its size
 	fits    bool // the run was tried: at fitsAt it fits
 	fitsAt  uint64
+	// refusing: the run is one change that does not fit, and Redis is to note that.
+	refusing bool
 }
 
 // change is one member's change; data holds the patch and, behind it, the tag.
@@ -39,6 +40,11 @@ type change struct {
 	id       uint64
 	num      uint64 // the member's
 	clientID string
+}
+
+// body is the change as the store takes it.
+func (c *change) body() session.Change {
+	return session.Change{ClientID: c.clientID, ID: c.id, Changes: string(c.changes())}
 }
 
 func (c *change) changes() []byte { return c.data[:c.patch] }
@@ -101,15 +107,11 @@ func (f *Flow) nextRun() {
 	n := 0
 	for n < len(o.waiting) && n < most && o.body.Size() < session.MaxRunBytes {
 		c := &o.waiting[n]
-		o.body.Add(c.num, session.Change{ClientID: c.clientID, ID: c.id, Changes: string(c.changes())})
-		if m := c.member; c.id > 0 && len(m.refused) > 0 && m.told != o.number {
-			m.told = o.number
-			o.body.Refused(slices.Clone(m.refused))
-		}
+		o.body.Add(c.num, c.body())
 		n++
 	}
 	o.run = append(o.run[:0], o.waiting[:n]...)
-	o.open, o.refusal, o.fits = n, 0, false
+	o.open, o.refusal, o.fits, o.refusing = n, 0, false, false
 	left := copy(o.waiting, o.waiting[n:])
 	clear(o.waiting[left:])
 	o.waiting = o.waiting[:left]
@@ -143,13 +145,18 @@ func (f *Flow) sent(number uint64, got session.Changed, err error) {
 	var lost *session.LostError
 	switch {
 	case errors.As(err, &lost):
-		o.held = true // sent again when that is settled
 		o.sending = false
-		f.repair()
+		if o.held = f.history.known(); o.held { // sent again when that is settled
+			f.repair()
+		} else {
+			f.resume()
+		}
+		f.kick()
 		return
 	case errors.Is(err, session.ErrFull):
 		o.sending = false
 		f.full()
+		f.kick()
 		return
 	case err != nil:
 		f.answerAll(unavailable(err))
@@ -179,7 +186,8 @@ func (f *Flow) answered(got session.Changed) {
 	for i := range o.run {
 		receipt := flows.Receipt{Seq: next, Epoch: got.Epoch}
 		var err error
-		if len(repeats) > 0 && repeats[0].Index == i {
+		switch {
+		case len(repeats) > 0 && repeats[0].Index == i:
 			// Of a repeat that is forgotten is only known that it counted before the newest.
 			if receipt.Seq = repeats[0].Seq; receipt.Seq == 0 {
 				receipt.Seq = next - 1
@@ -188,12 +196,14 @@ func (f *Flow) answered(got session.Changed) {
 				err = flows.ErrDocumentTooLarge // it was when it came first
 			}
 			repeats = repeats[1:]
-		} else {
+		case o.refusing:
+			err = flows.ErrDocumentTooLarge
+		default:
 			next++
 		}
 		f.answer(&o.run[i], receipt, err)
 	}
-	if fresh > 0 && len(got.Repeats) == 0 && got.Epoch == f.history.Epoch && got.First == f.history.Seq+1 {
+	if fresh > 0 && !o.refusing && len(got.Repeats) == 0 && got.Epoch == f.history.Epoch && got.First == f.history.Seq+1 {
 		// Redis has it: so it is delivered, and held here, though its message may come late or never.
 		f.update(o.update(f.hub.node, got))
 	}
@@ -263,9 +273,7 @@ func (f *Flow) answer(c *change, receipt flows.Receipt, err error) {
 	switch {
 	case c.id == 0:
 	case err == nil:
-		m.carriedOut(c.id)
-	case errors.Is(err, flows.ErrDocumentTooLarge):
-		m.refuse(c.id)
+		m.done = max(m.done, c.id)
 	case errors.Is(err, flows.ErrUnavailable) && c.id > m.done && (m.again == 0 || c.id < m.again):
 		m.again = c.id
 	}

@@ -320,7 +320,7 @@ func (f *Flow) tellPresences(now time.Time) {
 		return
 	}
 	if wait := p.last.Add(f.noticeWindow()); now.Before(wait) {
-		if p.due.IsZero() {
+		if p.due != wait {
 			p.due = wait
 			f.arm(wait)
 		}

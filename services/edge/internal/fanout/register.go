@@ -121,8 +121,10 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 		f.joining = append(batch, f.joining...)
 		f.left += r.left
 		r.wanted = true
-		f.outbox.held = true // until that is settled
-		f.repair()
+		if f.history.known() {
+			f.outbox.held = true // until that is settled
+			f.repair()
+		}
 	case errors.Is(err, session.ErrEnded):
 		f.sessionEnded(flows.EndDeleted, time.Now())
 		f.joining = append(batch, f.joining...)
@@ -152,7 +154,7 @@ func (f *Flow) notRegistered(batch []*member, err error) {
 		r.failing = now
 	}
 	if f.members.count == 0 && now.Sub(r.failing) > f.hub.Store.Options().NodeTTL() {
-		f.left = 0 // Redis forgot this node's clients by itself
+		f.left, r.failing = 0, time.Time{} // Redis forgot this node's clients by itself
 		return
 	}
 	r.due = now.Add(retryRegister + rand.N(retryRegister))

@@ -17,6 +17,7 @@ type repair struct {
 	run      uint64
 	asked    session.Held // where this edge was when the read began: Redis must know that much
 	forked   bool         // Redis was seen to have another history; only the document as it is there helps
+	exact    bool         // the next read asks from this edge's own position
 	failures int
 	due      time.Time // of the next try after a failure; zero: none
 }
@@ -45,6 +46,8 @@ func (f *Flow) read() {
 	r.asked = behind
 	if f.content.doc == nil && (f.wantsDocument() || r.forked) {
 		behind = session.Held{}
+	} else if r.exact {
+		r.exact = false
 	} else if least, ok := f.leastResume(); ok && least < behind.Seq {
 		behind.Seq, behind.At = least, time.Time{}
 	}
@@ -102,6 +105,13 @@ func (f *Flow) compare(c *session.Content) error {
 	case c.Forked && f.content.doc == nil:
 		f.repairing.forked, f.repairing.wanted = true, true
 		return nil
+	case c.Epoch == h.Epoch && !c.Forked && h.departs(c.Updates):
+		// It was read from another place than this edge is at, or without one, so Redis could not tell.
+		if f.repairing.forked = true; f.content.doc == nil && !c.Behind {
+			return f.lost(c)
+		}
+		f.repairing.wanted, f.repairing.exact = true, true
+		return nil
 	case c.Epoch == h.Epoch && c.Seq >= f.repairing.asked.Seq && !c.Forked && (!f.repairing.forked || f.content.doc != nil):
 		return f.follow(c)
 	case c.Epoch == h.Epoch:
@@ -114,6 +124,10 @@ func (f *Flow) compare(c *session.Content) error {
 
 // follow goes on with what Redis has behind the history's position.
 func (f *Flow) follow(c *session.Content) error {
+	if !f.history.reaches(c) { // more came meanwhile than is kept
+		f.repairing.wanted = true
+		return nil
+	}
 	if !c.Behind {
 		if c.Seq0 > f.history.Seq {
 			return f.adopt(c) // the log does not reach back to us any more
@@ -127,6 +141,7 @@ func (f *Flow) follow(c *session.Content) error {
 			}
 		}
 	}
+	defer f.paySync()
 	f.fill(c.Updates)
 	for _, u := range c.Updates {
 		if u.Last() > f.history.Seq {
@@ -152,6 +167,7 @@ func (f *Flow) fill(updates []*session.Update) {
 			if u.Last() == h.Seq {
 				h.At, h.bytes = u.At, u.Bytes
 			}
+			h.noteIDs(u)
 		}
 	}
 	if len(older) > 0 {
@@ -161,9 +177,12 @@ func (f *Flow) fill(updates []*session.Update) {
 
 // adopt takes the document as Redis has it, in place of what this edge knew, and tells the members.
 func (f *Flow) adopt(c *session.Content) error {
+	f.repairing.forked = false
 	if c.Epoch == "" { // Redis knows nothing: the registration begins anew
 		f.history.start(session.Held{})
 		f.content = content{}
+		f.lagging.replaced()
+		f.syncOwed = f.following > 0
 		f.registering.wanted = true
 		return nil
 	}
@@ -180,7 +199,6 @@ func (f *Flow) adopt(c *session.Content) error {
 	if f.history.Seq == c.Seq {
 		f.history.At = c.At
 	}
-	f.repairing.forked = false
 	f.outbox.forget()
 	f.tellSync()
 	return nil
@@ -265,11 +283,19 @@ func (f *Flow) goOn() {
 // tellSync gives the members the document in place of all that they have. Who does not understand that
 // gets it as an update: right for a client whose changes are whole arrays.
 func (f *Flow) tellSync() {
+	f.syncOwed = false
 	if f.members.count == 0 {
 		return
 	}
 	f.lagging.replaced()
 	f.members.sync(f.syncEvent())
+}
+
+// paySync tells the members the document that took the place of the one they have, if that is yet to be told.
+func (f *Flow) paySync() {
+	if f.syncOwed && f.content.doc != nil {
+		f.tellSync()
+	}
 }
 
 // syncEvent tells the document at the history's position, which must be held.

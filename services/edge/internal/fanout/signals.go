@@ -12,6 +12,7 @@ import (
 type signals struct {
 	waiting map[signalKey]session.Signal
 	order   []signalKey // of waiting, the longest waiting first
+	bytes   int         // of waiting
 	sending bool
 	last    time.Time
 	due     time.Time // when they leave; zero: none wait
@@ -28,7 +29,9 @@ const (
 	// signals of some wait for the next window, and for newer ones of their kind.
 	mostSignalDeliveries = 20_000
 	mostSignalsWaiting   = 4096 // of a flow; past it new ones are dropped
-	mostSignalsOwed      = 256  // to one member that does not keep up
+	mostSignalBytes      = 1 << 20
+	signalBatchBytes     = 256 << 10 // Redis cuts off subscribers that have more than some MiB waiting
+	mostSignalsOwed      = 256       // to one member that does not keep up
 )
 
 // Signal implements flows.Membership.
@@ -39,7 +42,7 @@ func (m *member) Signal(s flows.Signal) {
 		g := &f.signals
 		key := signalKey{m.num, signal.Type}
 		if _, waits := g.waiting[key]; !waits {
-			if m.state != memberIn || len(g.order) >= mostSignalsWaiting {
+			if m.state != memberIn || len(g.order) >= mostSignalsWaiting || g.bytes > mostSignalBytes {
 				return
 			}
 			g.order = append(g.order, key)
@@ -48,6 +51,7 @@ func (m *member) Signal(s flows.Signal) {
 			g.waiting = map[signalKey]session.Signal{}
 		}
 		signal.Member = m.num
+		g.bytes += len(signal.Data) - len(g.waiting[key].Data)
 		g.waiting[key] = signal
 		f.sendSignals(time.Now())
 	})
@@ -69,10 +73,17 @@ func (f *Flow) sendSignals(now time.Time) {
 	}
 	n := min(len(g.order), max(mostSignalDeliveries/max(f.members.count, 1), 1))
 	batch := make([]session.Signal, 0, n)
-	for _, key := range g.order[:n] {
+	bytes := 0
+	for i, key := range g.order[:n] {
+		if bytes > signalBatchBytes {
+			n = i
+			break
+		}
+		bytes += len(g.waiting[key].Data)
 		batch = append(batch, g.waiting[key])
 		delete(g.waiting, key)
 	}
+	g.bytes -= bytes
 	g.order = append(g.order[:0:0], g.order[n:]...)
 	g.last, g.due, g.sending = now, time.Time{}, true
 	run := f.runs
@@ -98,8 +109,11 @@ func (f *Flow) signalled(s *session.Signals) {
 				if frame == nil {
 					frame = g.encoding.AppendFrame(nil, f.signalEvent(&s.Signals[i]))
 				}
+				of := signalOf{s.Node, signalKey{s.Signals[i].Member, s.Signals[i].Type}}
 				if m.lag != nil || !m.Offer(frame) {
-					m.owe(signalOf{s.Node, signalKey{s.Signals[i].Member, s.Signals[i].Type}}, frame)
+					m.owe(of, frame)
+				} else if m.signals != nil {
+					delete(m.signals, of) // what it did not take is older
 				}
 			}
 		}

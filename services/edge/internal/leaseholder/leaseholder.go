@@ -17,6 +17,8 @@ import (
 // Folder brings a flow's snapshot up to date, if that is due, and says when to look again.
 type Folder interface {
 	Fold(ctx context.Context, lease *session.Lease) (next time.Duration, err error)
+	// LeaseLost says that the lease with this token is another node's, or nobody's.
+	LeaseLost(token int64)
 }
 
 // Holder is the service of one lease.
@@ -54,6 +56,7 @@ func (h *Holder) Serve(ctx context.Context) error {
 		case errors.Is(err, session.ErrLeaseLost):
 			h.Metrics.LeaseLosses.Inc()
 			h.Log.Info("lost the lease of a flow", "flow", h.Lease.Flow().ID(), "token", h.Lease.Token())
+			h.Folder.LeaseLost(h.Lease.Token())
 			return nil
 		case err != nil:
 			h.Log.Warn("cannot renew the lease of a flow", "flow", h.Lease.Flow().ID(), "error", err)

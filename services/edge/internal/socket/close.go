@@ -16,7 +16,7 @@ var (
 	ReasonSilent    = Reason{1002, "silent for too long"}
 	ReasonTooLarge  = Reason{1009, "the frame is too large"}
 	ReasonBadFrame  = Reason{1011, "the frame does not decode"}
-	ReasonNoRight   = Reason{1008, "no longer allowed"}
+	ReasonExpired   = Reason{1008, "the token has expired; come back with a fresh one"}
 	ReasonTooSlow   = Reason{1013, "too slow to follow; come back later"}
 	ReasonTooMany   = Reason{1013, "too many; come back later"}
 	ReasonBadClient = Reason{1002, "not as RFC 6455 says"}

@@ -30,8 +30,8 @@ type Options struct {
 	QueueBytes    int           // of what waits to be written to one client
 	// AllowedOrigins of a browser: empty means the host that it connects to, "*" all. See originAllowed.
 	AllowedOrigins []string
-	// Connect decides who may connect, before the upgrade; what it returns is the socket's Identity.
-	// An error is answered with 403. Nil lets everybody in.
+	// Connect decides who may connect, before the upgrade; what it returns is the socket's Identity, which
+	// may be Expiring. An error is answered with 403. Nil lets everybody in, without an Identity.
 	Connect func(*http.Request) (identity any, err error)
 	Router  Router
 	Metrics *telemetry.Metrics
@@ -48,6 +48,7 @@ type Server struct {
 	writers  *Writers
 	upgrader websocket.Upgrader
 	readers  sync.WaitGroup
+	ends     ends
 
 	mu       sync.Mutex
 	sockets  map[*Socket]struct{}
@@ -88,6 +89,7 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var identity any
 	if v.opts.Connect != nil {
 		if identity, err = v.opts.Connect(r); err != nil {
+			v.opts.Log.Debug("a token was refused at the upgrade", "remote", r.RemoteAddr, "error", err)
 			v.refuse(w, "token")
 			return
 		}
@@ -99,7 +101,7 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	_, err = v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, nil)
+	_, err = v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, chosen(r))
 	if err != nil { // answered by the upgrader
 		v.metrics.UpgradesRefused.WithLabelValues("handshake").Inc()
 		v.forget(s)
@@ -129,6 +131,7 @@ func (v *Server) add(s *Socket) bool {
 }
 
 func (v *Server) forget(s *Socket) {
+	v.ends.remove(s)
 	v.mu.Lock()
 	delete(v.sockets, s)
 	v.mu.Unlock()
@@ -173,6 +176,7 @@ func (s *Socket) start() {
 	v.metrics.SocketsOpened.Inc()
 	v.metrics.Sockets.Inc()
 	s.started.Store(true)
+	v.ends.add(s)
 	v.mu.Lock()
 	draining := v.draining
 	v.mu.Unlock()

@@ -61,6 +61,7 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 func (s *Socket) sendWhole(frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.whole = min(s.whole, s.queue.bytes+s.blocked) // what waits longest left first
 	switch {
 	case s.closing:
 	case s.whole > 0 && s.whole+len(frame) > mostWhole:

@@ -24,6 +24,7 @@ type Socket struct {
 
 	// Identity is what the connect step found out about the client.
 	identity any
+	expiry   *end        // of an identity that ends
 	started  atomic.Bool // the handshake is over: all writes go through the queue
 
 	mu        sync.Mutex
@@ -51,6 +52,7 @@ func (s *Socket) Send(frames []byte) {
 		s.mu.Unlock()
 		return
 	}
+	s.whole = min(s.whole, s.queue.bytes+s.blocked)
 	if waiting := s.queue.bytes + s.blocked - s.whole; waiting > s.server.opts.QueueBytes/offerShare && waiting+len(frames) > s.server.opts.QueueBytes {
 		s.overflow()
 		s.mu.Unlock()

@@ -49,7 +49,7 @@ export const closeCodes: Readonly<Record<number, CloseReason>> = {
   1001: closed("the server moves its clients; come back"),
   1002: closed("silent for too long"),
   1006: closed("the connection broke"),
-  1008: closed("no longer allowed", false),
+  1008: closed("the token has expired; come back with a fresh one", false),
   1009: closed("the frame is too large"),
   1011: closed("the frame does not decode"),
   1012: closed("the server restarts; come back"),

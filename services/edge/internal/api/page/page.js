@@ -8,7 +8,7 @@ const DRAG_EVERY = 50; // ms between the changes that a drag sends: 20 a second,
 // when it comes back in its place among the others, so nothing jumps back while it is under way.
 let taken = {};
 let waiting = []; // {changes, seq}
-let newest = null; // the seq of the last change that came
+let at = null; // {epoch, seq} of what is taken
 let chosen = null; // the id of a node
 let channel = null;
 
@@ -39,9 +39,17 @@ function change(changes) {
     draw();
   };
   channel.push("flow_change", { changes })
-    .receive("ok", ({ seq }) => { own.seq = seq; })
+    .receive("ok", ({ seq }) => { own.seq = seq; take(taken, at); })
     .receive("error", ({ reason, message }) => drop(`refused: ${message ?? reason}`))
     .receive("timeout", () => drop("no answer to a change; it may come yet"));
+}
+
+/** take takes what the server has at a position. An own change that it holds waits no more. */
+function take(whole, position) {
+  if (at && at.epoch !== position.epoch) waiting = waiting.filter((own) => own.seq === null);
+  [taken, at] = [whole, position];
+  waiting = waiting.filter((own) => own.seq === null || own.seq > at.seq);
+  draw();
 }
 
 function note(text, kind = "") {
@@ -163,10 +171,11 @@ function remove(id) {
 }
 
 function connect({ Socket }) {
-  const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
+  const token = new URLSearchParams(location.hash.slice(1)).get("token"); // where the edge asks for one: #token=…
+  const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`, { params: token ? { token } : {} });
   socket.onClose(() => { show("connecting"); note("the connection is gone; it is tried again", "bad"); });
   socket.connect();
-  channel = socket.channel(`flow:${flow}`);
+  channel = socket.channel(`flow:${flow}`, () => ({ sync: true, ...(at && { resume: at }) }));
   channel.onClose(() => show("closed"));
   for (const event of ["client_joined", "client_left"]) {
     channel.on(event, ({ client_count: count }) => {
@@ -174,23 +183,24 @@ function connect({ Socket }) {
       note(`${event.replace("_", " ")}: ${count} now`);
     });
   }
-  channel.on("flow_update", ({ changes, seq }) => {
-    newest = seq;
-    taken = mergePatch(taken, changes);
-    waiting = waiting.filter((own) => own.seq !== seq);
+  channel.on("flow_update", ({ changes, seq, epoch }) => {
+    take(mergePatch(taken, changes), { epoch, seq });
     note(`${seq}: ${JSON.stringify(changes)}`);
-    draw();
+  });
+  channel.on("flow_catchup", ({ patches, seq, epoch }) => {
+    take(patches.reduce(mergePatch, taken), { epoch, seq });
+    note(`caught up to ${seq}`);
+  });
+  channel.on("flow_sync", ({ document: whole, seq, epoch }) => {
+    take(whole, { epoch, seq });
+    note("the server's document was taken anew");
   });
   channel.on("flow_deleted", () => note("the session was ended; reload to begin anew", "bad"));
   channel.join()
-    .receive("ok", ({ seq }) => {
+    .receive("ok", ({ seq, epoch, snapshot, changes }) => {
       show("joined");
-      if (newest !== null && seq > newest) note(`${seq - newest} changes were missed while away`, "bad");
-      newest = seq;
-      // An answered change whose return was missed has no place to wait for any more.
-      for (const own of waiting) if (own.seq) taken = mergePatch(taken, own.changes);
-      waiting = waiting.filter((own) => !own.seq);
-      draw();
+      if (changes?.length) note(`${changes.length} changes came while away`);
+      take(snapshot ? snapshot.document : (changes ?? []).reduce((whole, missed) => mergePatch(whole, missed.changes), taken), { epoch, seq });
     })
     .receive("error", ({ reason, message }) => { show("refused"); note(`refused: ${message ?? reason}`, "bad"); });
 }
