@@ -288,3 +288,21 @@ func TestLease_thatAnotherEdgeHas_isLetGoOf(t *testing.T) {
 		t.Error("kept when its holder found it lost")
 	}
 }
+
+func TestRead_ofALongLog_isNotKeptInMemory(t *testing.T) {
+	t.Parallel()
+	f := byHand(t)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.following = 1
+	f.history.start(held(100))
+	var all []*session.Update
+	for i := uint64(1); i <= 100; i++ {
+		all = append(all, update(i, fmt.Sprintf(`{"n%d":"%s"}`, i, strings.Repeat("x", 4000))))
+	}
+	f.reading()
+	f.wasRead(&session.Content{Held: held(100), Updates: all}, nil)
+	if f.history.recentBytes > maxRecent || f.content.doc == nil || !strings.Contains(string(f.documentJSON()), `"n100"`) {
+		t.Errorf("%d bytes are kept of what is in the document", f.history.recentBytes)
+	}
+}

@@ -275,6 +275,7 @@ func (f *Flow) goOn() {
 	f.resume()
 	f.register()
 	f.read()
+	f.settle() // what was read for those who resume is not kept for longer
 	if f.done() {
 		f.kick()
 	}
