@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run build test lint bench check fuzz fmt clean
+.PHONY: help run dev build test lint bench check fuzz fmt clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -10,7 +10,10 @@ help: ## what there is
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
 
-build: ## build bin/helix and bin/bench
+dev: ## the page with hot reload, in front of a local edge
+	@scripts/dev
+
+build: ## build the page, bin/helix and bin/bench
 	@scripts/build
 
 test: ## install what is needed, then run every check and every test
@@ -32,4 +35,4 @@ fmt: ## format the code
 	@gofmt -w services shared
 
 clean: ## remove what was built
-	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/vendor/phoenix.mjs
+	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/*
