@@ -3,11 +3,10 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vite";
+import { defaultClientConditions, defineConfig, type Plugin } from "vite";
 
 /** The edge that the dev server sends /api and /socket to; scripts/dev says which. */
 const edge = process.env["HELIX_EDGE"] ?? "http://127.0.0.1:4000";
-const source = (folder: string) => path.resolve(import.meta.dirname, folder, "src/index.ts");
 
 /** compressed leaves a Brotli and a gzip form beside what gets smaller by it. The edge serves them as they are. */
 function compressed(): Plugin {
@@ -30,7 +29,7 @@ function compressed(): Plugin {
 export default defineConfig({
   plugins: [react(), compressed()],
   // The packages from their sources: the dev server reloads them, and a build cannot take an old one.
-  resolve: { alias: { "@helix/client": source("client"), "@helix/react": source("react") }, dedupe: ["react", "react-dom", "@xyflow/react"] },
+  resolve: { conditions: ["@helix/source", ...defaultClientConditions], dedupe: ["react", "react-dom", "@xyflow/react"] },
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // a data: URL is no file of ours, and the content policy says so
