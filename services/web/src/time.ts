@@ -23,3 +23,11 @@ export function ago(at: number, now = Date.now()): string {
 export function clockTime(at: number): string { return clock.format(at); }
 
 export function fullTime(at: number): string { return full.format(at); }
+
+/** dayName names a day: today, yesterday, or its date. */
+export function dayName(at: number, now = Date.now()): string {
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  if (at >= midnight) return text.history.today;
+  if (at >= midnight - DAY) return text.history.yesterday;
+  return day.format(at);
+}

@@ -58,7 +58,8 @@ export function newId(prefix: string): string {
   return `${prefix}-${[...bytes].map((byte) => byte.toString(36).padStart(2, "0")).join("")}`;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+/** isPlain says whether something is an object with named members. */
+export const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
 /** byId reads nodes or edges, which a plain client may have written as an array of `{id, …}`. */
@@ -66,22 +67,22 @@ function byId(value: unknown): Record<string, Record<string, unknown>> {
   const out: Record<string, Record<string, unknown>> = {};
   if (Array.isArray(value)) {
     for (const one of value) {
-      if (isObject(one) && typeof one["id"] === "string") {
+      if (isPlain(one) && typeof one["id"] === "string") {
         const { id, ...rest } = one;
         out[id as string] = rest;
       }
     }
-  } else if (isObject(value)) {
-    for (const [id, one] of Object.entries(value)) if (isObject(one)) out[id] = one;
+  } else if (isPlain(value)) {
+    for (const [id, one] of Object.entries(value)) if (isPlain(one)) out[id] = one;
   }
   return out;
 }
 
-const isPoint = (value: unknown): value is Point => isObject(value) && isNumber(value["x"]) && isNumber(value["y"]);
+const isPoint = (value: unknown): value is Point => isPlain(value) && isNumber(value["x"]) && isNumber(value["y"]);
 
 /** readNode takes from anything what a node has, and leaves out the rest. */
 function readNode(raw: Record<string, unknown>): FlowNode {
-  const data = isObject(raw["data"]) ? raw["data"] : {};
+  const data = isPlain(raw["data"]) ? raw["data"] : {};
   // The original's nodes, and the simplest ones, have their label beside their position.
   const label = typeof data["label"] === "string" ? data["label"] : typeof raw["label"] === "string" ? raw["label"] : undefined;
   return {
@@ -96,7 +97,7 @@ function readNode(raw: Record<string, unknown>): FlowNode {
 
 /** readDocument takes a flow out of any JSON object, and leaves out what is none: edges without ends, parents that are not there. */
 export function readDocument(raw: unknown): { title: string; nodes: Record<string, FlowNode>; edges: Record<string, FlowEdge> } {
-  const source = isObject(raw) ? raw : {};
+  const source = isPlain(raw) ? raw : {};
   const nodes: Record<string, FlowNode> = {};
   const edges: Record<string, FlowEdge> = {};
   const rawNodes = byId(source["nodes"]);

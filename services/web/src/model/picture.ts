@@ -56,7 +56,7 @@ export function boundsOf(boxes: readonly Box[]): Box {
 }
 
 /** curve is the line from the right side of one node to the left side of another, as the canvas draws it. */
-function curve(from: Box, to: Box): { path: string; x: number; y: number } {
+export function curve(from: Box, to: Box): { path: string; x: number; y: number } {
   const [x1, y1] = [from.x + from.width, from.y + from.height / 2];
   const [x2, y2] = [to.x, to.y + to.height / 2];
   const bend = x2 >= x1 ? (x2 - x1) / 2 : 6.25 * Math.sqrt(x1 - x2); // React Flow's own, so that both look alike
