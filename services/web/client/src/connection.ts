@@ -9,7 +9,7 @@ export interface ConnectOptions {
   readonly url: string;
   /** The access token; a function is asked anew for every connection, so with one the client comes back by itself
    * after its token has expired (close code 1008). */
-  readonly token?: string | (() => string);
+  readonly token?: string | (() => string | undefined);
   /** The WebSocket class, where there is none by itself (Node.js 20: that of `ws`). */
   readonly transport?: SocketConnectOption["transport"];
   /** Between tries to connect, to join, and to send a change again. */

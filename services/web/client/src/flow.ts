@@ -107,6 +107,8 @@ export class Flow implements Participant {
   get serverDocument(): JsonObject { return this.#replica.server; }
   get position(): Position | undefined { return this.#replica.position; }
   get state(): FlowState { return this.#state; }
+  /** Whether changes of this client wait for their acknowledgement. */
+  get waiting(): boolean { return !this.#pending.acknowledged; }
 
   onChange(listener: (change: DocumentChange) => void): Unsubscribe { return this.#onChange.add(listener); }
   /** onUpdate tells what happened to the server's document, in order, before onChange tells what came of it for this

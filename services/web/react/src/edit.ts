@@ -201,6 +201,17 @@ function without(patch: Patch, object: JsonObject): Patch {
   return rest;
 }
 
+/** newsOf gives what of a patch a document does not have already. */
+export function newsOf(patch: Patch, document: JsonObject): Patch {
+  const news: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(patch)) {
+    const there = own(document, name);
+    if (isObject(value) && isObject(there)) put(news, name, newsOf(value, there));
+    else if (value === null ? there !== undefined : !equal(value, there)) put(news, name, value);
+  }
+  return news;
+}
+
 /** TakenBack is what taking an edit back means for a document. */
 export interface TakenBack {
   readonly patch: Patch | undefined; // undefined: nothing
