@@ -42,3 +42,34 @@ export const localNodeFields: ReadonlySet<string> = new Set(["id", "selected", "
 
 /** The same of an edge. */
 export const localEdgeFields: ReadonlySet<string> = new Set(["id", "selected"]);
+
+/** nodeRecord gives what is kept of a node. */
+export function nodeRecord(node: object): NodeRecord { return { ...kept(node, localNodeFields) }; }
+
+/** edgeRecord gives what is kept of an edge. */
+export function edgeRecord(edge: object): EdgeRecord { return { ...kept(edge, localEdgeFields) }; }
+
+/** kept gives an element's fields as JSON, without those that are local. A type is always kept: it tells an element from
+ * what a late edit leaves of a deleted one. */
+function kept(element: object, local: ReadonlySet<string>): JsonObject {
+  const fields = Object.fromEntries(Object.entries(element).filter(([name, value]) => !local.has(name) && value !== null));
+  const record = JSON.parse(JSON.stringify(fields)) as JsonObject;
+  return { ...record, type: typeof record["type"] === "string" ? record["type"] : "default" };
+}
+
+/** rounded gives a position as it is kept: in hundredths, for what a drag under a zoom gives has fifteen digits. */
+export function rounded({ x, y }: { readonly x: number; readonly y: number }): { x: number; y: number } {
+  return { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100 };
+}
+
+/** newId gives an id that nobody else makes; getRandomValues is there on pages without TLS too. */
+export function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(9))].map((byte) => byte.toString(36).padStart(2, "0")).join("");
+}
+
+/** edgeId gives the id of a connection: the same for two people who draw it at once, so that there is one. */
+export function edgeId({ source, target, sourceHandle, targetHandle }: {
+  readonly source: string; readonly target: string; readonly sourceHandle?: string | null | undefined; readonly targetHandle?: string | null | undefined;
+}): string {
+  return `${source}${sourceHandle ? `:${sourceHandle}` : ""}>${target}${targetHandle ? `:${targetHandle}` : ""}`;
+}

@@ -1,11 +1,54 @@
-import type { ComponentType } from "react";
+import type { CSSProperties } from "react";
+import { useStore, ViewportPortal, type Edge, type Node, type ReactFlowState } from "@xyflow/react";
+import { usePresence } from "../hooks/usePresence.ts";
+import type { Peer } from "../people.ts";
 import type { FlowSession } from "../session.ts";
+import { useSession } from "./HelixProvider.tsx";
 
-export interface SelectionsProps {
+export interface SelectionsProps<N extends Node = Node, E extends Edge = Edge> {
   /** By itself that of the `HelixProvider` around. */
-  readonly flow?: FlowSession;
+  readonly flow?: FlowSession<N, E>;
 }
 
-/** Selections draws a frame in a peer's colour, with their name, around what they have selected or are editing. It
- * belongs inside `<ReactFlow>`. */
-export declare const Selections: ComponentType<SelectionsProps>;
+/** Selections draws a frame in a peer's colour, with their name, around the nodes that they have selected or are editing.
+ * It belongs inside `<ReactFlow>`. */
+export function Selections<N extends Node = Node, E extends Edge = Edge>({ flow }: SelectionsProps<N, E>) {
+  const session = useSession(flow);
+  const { others } = usePresence(session);
+  return (
+    <ViewportPortal>
+      {others.flatMap((peer) => nodesOf(peer).map((id) => <Frame key={`${peer.clientId} ${id}`} id={id} peer={peer} />))}
+    </ViewportPortal>
+  );
+}
+
+function nodesOf({ selectedNodes, editing }: Peer): string[] {
+  return [...new Set([...selectedNodes, ...(editing === undefined ? [] : [editing])])];
+}
+
+const frame: CSSProperties = { position: "absolute", top: 0, left: 0, boxSizing: "border-box", pointerEvents: "none", borderRadius: 8, zIndex: 1900 };
+const tag: CSSProperties = { position: "absolute", left: -2, bottom: "100%", padding: "0 5px", borderRadius: "4px 4px 4px 0", color: "#fff", font: "500 10px/14px system-ui, sans-serif", whiteSpace: "nowrap" };
+const MARGIN = 4; // px between a node and its frame
+
+function Frame({ id, peer: { clientId, name, color, editing } }: { readonly id: string; readonly peer: Peer }) {
+  const box = useStore((state: ReactFlowState) => boxOf(state, id));
+  if (box === undefined) return null;
+  const [x = 0, y = 0, width = 0, height = 0] = box.split(" ").map(Number);
+  return (
+    <div
+      className="helix-selection" data-client={clientId} data-id={id} aria-hidden
+      style={{ ...frame, border: `2px ${editing === id ? "dashed" : "solid"} ${color}`, transform: `translate(${String(x - MARGIN)}px, ${String(y - MARGIN)}px)`, width: width + 2 * MARGIN, height: height + 2 * MARGIN }}
+    >
+      <span style={{ ...tag, background: color }}>{name}</span>
+    </div>
+  );
+}
+
+/** boxOf gives where a node is, as a text: one that is the same renders nothing. */
+function boxOf({ nodeLookup }: ReactFlowState, id: string): string | undefined {
+  const node = nodeLookup.get(id);
+  if (!node || node.hidden) return undefined;
+  const { x, y } = node.internals.positionAbsolute;
+  const { width = node.width ?? 0, height = node.height ?? 0 } = node.measured;
+  return width > 0 ? [x, y, width, height].join(" ") : undefined;
+}
