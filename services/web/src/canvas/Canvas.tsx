@@ -9,6 +9,7 @@ import { GROUP, grid, kindOf, type Point } from "../model/document.ts";
 import { isKind, kinds } from "../model/kinds.ts";
 import { text } from "../text.ts";
 import { decorate, decorateEdges } from "./decorate.ts";
+import { fitOptions } from "./fit.ts";
 import { GroupNode } from "./GroupNode.tsx";
 import { KindNode } from "./KindNode.tsx";
 import { LabelledEdge } from "./LabelledEdge.tsx";
@@ -25,7 +26,6 @@ export const KIND_TYPE = "application/x-helix-kind";
 
 const snapGrid: [number, number] = [grid, grid];
 const several = ["Shift", "Meta", "Control"];
-const fitViewOptions = { padding: 0.18, maxZoom: 1.1 } as const;
 const proOptions = { hideAttribution: true } as const;
 const kindColor = (node: BuilderNode) => node.type === GROUP ? "var(--surface-3)" : `var(--kind-${kindOf(node) ?? "other"})`;
 
@@ -110,7 +110,7 @@ export function Canvas() {
         maxZoom={2.5}
         zoomOnDoubleClick={false}
         fitView
-        fitViewOptions={fitViewOptions}
+        fitViewOptions={fitOptions()}
         proOptions={proOptions}
       >
         <Background variant={BackgroundVariant.Dots} gap={grid} size={1.4} color="var(--dot)" />

@@ -20,7 +20,7 @@ export function EditorPage({ flowId }: { readonly flowId: string }) {
   useEffect(() => { setUser({ name: me.name, color: me.color }); }, [setUser, me]);
   return (
     <ReactFlowProvider>
-      <HelixProvider flow={flow.session as never}>
+      <HelixProvider flow={flow.session}>
         <Editor flow={flow} />
       </HelixProvider>
     </ReactFlowProvider>

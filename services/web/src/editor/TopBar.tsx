@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { ChevronLeft, Command, Copy, Download, Ellipsis, FileImage, History as HistoryIcon, Image, Keyboard, Link2, Redo2, Trash2, TriangleAlert, Undo2 } from "lucide-react";
+import { ChevronLeft, Copy, Download, Ellipsis, FileImage, History as HistoryIcon, Image, Keyboard, Link2, Redo2, Search, Trash2, TriangleAlert, Undo2 } from "lucide-react";
 import { createFlow, deleteFlow } from "../api.ts";
 import { exportFlow, type ExportFormat } from "../export.ts";
 import { MOST_TITLE, newId, type FlowDocument } from "../model/document.ts";
@@ -56,7 +56,7 @@ export function TopBar({ follow }: { readonly follow: Follow }) {
             <button type="button" className="button quiet icon" aria-label={text.editor.redo} data-tip={`${text.editor.redo} (${key("Mod+Shift+Z")})`} disabled={!flow.canRedo} onClick={() => { flow.redo(); }}><Redo2 size={17} /></button>
           </div>
         )}
-        <button type="button" className="button quiet icon find-button" aria-label={text.editor.find} data-tip={`${text.editor.find} (${key("Mod+K")})`} onClick={() => { ui.setSheet("find"); }}><Command size={16} /></button>
+        <button type="button" className="button quiet icon find-button" aria-label={text.editor.find} data-tip={`${text.editor.find} (${key("Mod+K")})`} onClick={() => { ui.setSheet("find"); }}><Search size={16} /></button>
         <button type="button" className="button quiet icon" aria-label={text.editor.history} aria-pressed={ui.panel === "history"} data-tip={text.editor.history} onClick={() => { ui.setPanel(ui.panel === "history" ? undefined : "history"); }}><HistoryIcon size={17} /></button>
         <People follow={follow} />
         <button type="button" className="button share" onClick={share}><Link2 size={15} /><span>{text.editor.share}</span></button>

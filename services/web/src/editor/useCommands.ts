@@ -1,6 +1,7 @@
 // Everything that can be done in the editor, whoever asks for it: a key, a button, the search.
 import { useMemo, useRef } from "react";
 import { useReactFlow, useStoreApi, type XYPosition } from "@xyflow/react";
+import { fitOptions } from "../canvas/fit.ts";
 import { align, distribute, freePlace, groupAround, snap, type Alignment, type Axis, type Placed } from "../model/arrange.ts";
 import { readClip, writeClip } from "../model/clipboard.ts";
 import { connectionProblem, type Ends } from "../model/connect.ts";
@@ -42,7 +43,6 @@ export interface Commands {
 const CALM = { duration: 240 } as const;
 /** How far copies lie from what they were made of. */
 const APART = 2 * grid;
-const fitOptions = { padding: 0.18, maxZoom: 1.1, ...CALM } as const;
 
 /** useCommands gives the commands; they are the same functions for ever, and always see the newest flow. */
 export function useCommands(flow: BuilderFlow): Commands {
@@ -226,16 +226,16 @@ export function useCommands(flow: BuilderFlow): Commands {
         const places = await layout(boxes, edges).catch(() => undefined);
         if (!places) { toast(text.editor.noLayout, { bad: true }); return; }
         move(places);
-        if (selected().length <= 1) requestAnimationFrame(() => { void reactFlow.fitView(fitOptions); });
+        if (selected().length <= 1) requestAnimationFrame(() => { void reactFlow.fitView({ ...fitOptions(), ...CALM }); });
         toast(text.editor.tidied, { action: { label: text.editor.undo, run: () => { newest.current.undo(); } } });
       },
       zoomIn: () => { void reactFlow.zoomIn(CALM); },
       zoomOut: () => { void reactFlow.zoomOut(CALM); },
       zoomTo100: () => { void reactFlow.zoomTo(1, CALM); },
-      fit: () => { void reactFlow.fitView(fitOptions); },
+      fit: () => { void reactFlow.fitView({ ...fitOptions(), ...CALM }); },
       fitSelection: () => {
         const chosen = selected();
-        void reactFlow.fitView({ ...fitOptions, ...(chosen.length > 0 && { nodes: chosen }) });
+        void reactFlow.fitView({ ...fitOptions(), ...CALM, ...(chosen.length > 0 && { nodes: chosen }) });
       },
       show: (id) => {
         const node = byId(id);

@@ -1,4 +1,4 @@
-import { Eye, EyeOff } from "lucide-react";
+import { Eye, EyeOff, Users } from "lucide-react";
 import { useFollow, type Peer } from "@helix/react";
 import { useEditor } from "../editor/context.ts";
 import { nameOf } from "../editor/names.ts";
@@ -31,7 +31,7 @@ export function People({ follow }: { readonly follow: Follow }) {
         <span className="avatars">
           {others.slice(0, SHOWN).map((peer) => <Avatar key={peer.clientId} name={peer.name} color={peer.color} />)}
           {others.length > SHOWN && <span className="avatar more">{text.andMore(others.length - SHOWN)}</span>}
-          <Avatar name={me.name} color={me.color} />
+          {others.length === 0 && <Users size={17} />}
         </span>
       }
     >
