@@ -13,12 +13,14 @@ export function routeOf(pathname: string, search = ""): Route {
       if (id) return { page: "flow", id };
     } catch { /* no percent-encoding: no id */ }
   }
-  const named = new URLSearchParams(search).get("flow")?.trim(); // how earlier pages named it
+  const named = new URLSearchParams(search).get("flow")?.trim(); // what cannot stand in a path, and how earlier pages named it
   return named ? { page: "flow", id: named } : { page: "start" };
 }
 
 export function addressOf(route: Route): string {
-  return route.page === "flow" ? FLOWS + encodeURIComponent(route.id) : "/";
+  if (route.page === "start") return "/";
+  // Two ids mean folders in a path, however they are encoded.
+  return route.id === "." || route.id === ".." ? `/?flow=${route.id}` : FLOWS + encodeURIComponent(route.id);
 }
 
 const listeners = new Set<() => void>();
@@ -34,7 +36,7 @@ export function go(route: Route): void {
 export function followLink(event: React.MouseEvent<HTMLAnchorElement>): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  go(routeOf(event.currentTarget.pathname));
+  go(routeOf(event.currentTarget.pathname, event.currentTarget.search));
 }
 
 function subscribe(listener: () => void): () => void {

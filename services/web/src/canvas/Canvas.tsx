@@ -113,7 +113,7 @@ export function Canvas() {
         fitViewOptions={fitOptions()}
         proOptions={proOptions}
       >
-        <Background variant={BackgroundVariant.Dots} gap={grid} size={1.4} color="var(--dot)" />
+        <Background variant={BackgroundVariant.Dots} gap={2 * grid} size={2} color="var(--dot)" />
         <Selections />
         <Cursors />
         <MiniMap<BuilderNode> className="minimap" pannable zoomable ariaLabel={text.editor.minimap} nodeColor={kindColor} nodeBorderRadius={14} maskColor="var(--minimap-mask)" bgColor="var(--surface)" />

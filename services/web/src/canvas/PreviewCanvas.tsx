@@ -30,7 +30,7 @@ export function PreviewCanvas({ preview, editable, onRestore, onClose }: Preview
     <div className="preview" role="region" aria-label={text.history.previewing(when)}>
       <ReactFlowProvider key={preview.version.id}>
         <ReactFlow nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} defaultEdgeOptions={defaultEdgeOptions} nodesDraggable={false} nodesConnectable={false} elementsSelectable={false} nodesFocusable={false} edgesFocusable={false} minZoom={0.05} fitView proOptions={{ hideAttribution: true }}>
-          <Background variant={BackgroundVariant.Dots} gap={grid} size={1.4} color="var(--dot)" />
+          <Background variant={BackgroundVariant.Dots} gap={2 * grid} size={2} color="var(--dot)" />
         </ReactFlow>
       </ReactFlowProvider>
       <div className="preview-bar bar" role="status">

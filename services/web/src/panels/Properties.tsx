@@ -139,14 +139,14 @@ function EdgeProperties({ edge, onClose }: { readonly edge: BuilderEdge; readonl
     <Side title={text.properties.edgeTitle} onClose={onClose}>
       <section className="panel-section">
         <p className="edge-ends">{name(edge.source)}<ArrowRight size={14} aria-hidden="true" />{name(edge.target)}</p>
-        <label className="field"><span className="field-label">{text.properties.edgeLabel}</span>
+        <div className="field"><label className="field-label" htmlFor="edge-label">{text.properties.edgeLabel}</label>
           <input
-            className="input" value={textOf(edge.label)} disabled={!flow.editable} maxLength={80} aria-describedby="edge-hint"
+            id="edge-label" className="input" value={textOf(edge.label)} disabled={!flow.editable} maxLength={80} aria-describedby="edge-hint"
             onFocus={() => { flow.setEditing(edge.id); }} onBlur={() => { flow.setEditing(undefined); }}
             onChange={(event) => { flow.setEdge(edge.id, { label: event.target.value || undefined } as Partial<BuilderEdge>, step(edge.id, "label")); }}
           />
           <span id="edge-hint" className="field-hint">{text.properties.edgeHint}</span>
-        </label>
+        </div>
         {flow.editable && <button type="button" className="button" onClick={() => { flow.remove({ edges: [edge.id] }); onClose(); }}><Trash2 size={15} />{text.properties.removeEdge}</button>}
       </section>
     </Side>

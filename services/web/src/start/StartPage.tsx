@@ -68,11 +68,11 @@ export function StartPage() {
           <div className="section-head">
             <h1 id="flows-title">{text.start.title}</h1>
             <p className="muted" role="status">{list.loaded && list.flows.length > 0 && (searched ? text.start.found(found.length) : list.more ? "" : text.start.flows(found.length))}</p>
-            <label className="sort"><span>{text.start.sortBy}</span>
-              <select className="select" value={sort} onChange={(event) => { setSort(event.target.value as Sort); }}>
+            <div className="sort"><span aria-hidden="true">{text.start.sortBy}</span>
+              <select className="select" aria-label={text.start.sortBy} value={sort} onChange={(event) => { setSort(event.target.value as Sort); }}>
                 {Object.entries(text.start.sorts).map(([value, name]) => <option key={value} value={value}>{name}</option>)}
               </select>
-            </label>
+            </div>
           </div>
           {list.error && (list.error.status === 401
             ? <SignIn expired={list.error.code === "token_expired"} onToken={list.refresh} />
