@@ -93,9 +93,8 @@ class Builder {
 
   get edges() { return this.page.locator(".react-flow__edge"); }
 
-  async count(nodes, edges) {
-    await this.page.waitForFunction(([n, e]) => document.querySelectorAll(".canvas .react-flow__node").length === n && (e === undefined || document.querySelectorAll(".canvas .react-flow__edge").length === e), [nodes, edges]);
-  }
+  /** count waits for so many nodes, and edges: in the flow, for what is not on the screen is not drawn. */
+  count(nodes, edges) { return this.page.locator(`main[data-nodes="${nodes}"]${edges === undefined ? "" : `[data-edges="${edges}"]`}`).waitFor(); }
 
   async add(kind) { await this.page.getByRole("navigation", { name: "Nodes" }).getByRole("button", { name: `Add ${kind}` }).click(); }
 

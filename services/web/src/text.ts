@@ -40,7 +40,7 @@ export const text = {
     searchTemplates: "Search templates",
     allFields: "All",
     noTemplate: "No template fits that search.",
-    use: (title: string) => `Create a flow from ${title}`,
+    use: "Create a flow from",
     sortBy: "Sort by",
     sorts: { changed: "Last change", title: "Title", nodes: "Size" },
     flows: (n: number) => count(n, "flow", "flows"),
@@ -150,8 +150,6 @@ export const text = {
     nodeLabel: (label: string, kind: string) => `${label}, ${kind}`,
     comments: (n: number) => count(n, "comment", "comments"),
     quickAdd: "What comes next?",
-    in: "Incoming connection",
-    out: "Outgoing connection",
   },
 
   selection: {

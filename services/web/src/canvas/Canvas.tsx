@@ -41,6 +41,7 @@ export function Canvas() {
   const drawnEdges = useMemo(() => decorateEdges(edges, nodes), [edges, nodes]);
   const far = useStore((state) => state.transform[2] < READABLE);
   const [quick, setQuick] = useState<{ at: Point; screen: Point; from: { id: string; direction: "out" | "in" } }>();
+  const [full] = useState(nodes.length > 0); // where nothing is yet, what comes first stays where it is put
   const newest = useRef({ nodes, edges });
   newest.current = { nodes, edges };
 
@@ -109,7 +110,7 @@ export function Canvas() {
         minZoom={0.05}
         maxZoom={2.5}
         zoomOnDoubleClick={false}
-        fitView
+        fitView={full}
         fitViewOptions={fitOptions()}
         proOptions={proOptions}
       >

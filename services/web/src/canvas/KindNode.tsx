@@ -19,7 +19,7 @@ export const KindNode = memo(function KindNode({ id, type, data }: NodeProps<Bui
   const renaming = ui?.renaming === id;
   return (
     <div className={`node kind-${kind ?? "other"}`} onDoubleClick={() => { ui?.startRenaming(id); }}>
-      <Handle type="target" position={Position.Left} isConnectable={ui?.editable ?? false} aria-label={text.editor.in} />
+      <Handle type="target" position={Position.Left} isConnectable={ui?.editable ?? false} />
       <KindIcon kind={kind} />
       <div className="node-words">
         {renaming
@@ -32,7 +32,7 @@ export const KindNode = memo(function KindNode({ id, type, data }: NodeProps<Bui
           <MessageSquare size={11} aria-hidden="true" />{comments}
         </button>
       )}
-      <Handle type="source" position={Position.Right} isConnectable={ui?.editable ?? false} aria-label={text.editor.out} />
+      <Handle type="source" position={Position.Right} isConnectable={ui?.editable ?? false} />
     </div>
   );
 });

@@ -14,6 +14,8 @@ interface QuickAddProps {
 /** QuickAdd offers what may come next, where a connection was dropped on the empty canvas. */
 export function QuickAdd({ at, onPick, onClose }: QuickAddProps) {
   const menu = useRef<HTMLDivElement>(null);
+  const close = useRef(onClose);
+  useEffect(() => { close.current = onClose; });
   useEffect(() => {
     const element = menu.current;
     if (!element) return;
@@ -22,19 +24,21 @@ export function QuickAdd({ at, onPick, onClose }: QuickAddProps) {
     element.style.left = `${String(Math.max(8, Math.min(at.x, innerWidth - width - 8)))}px`;
     element.style.top = `${String(Math.max(8, Math.min(at.y - 20, innerHeight - height - 8)))}px`;
     element.querySelector("button")?.focus();
-    const toggled = (event: ToggleEvent) => { if (event.newState === "closed") onClose(); };
-    element.addEventListener("toggle", toggled);
-    return () => { element.removeEventListener("toggle", toggled); };
-  }, [at, onClose]);
+    // It opens while the pointer is being let go, which would close a popover that closes by itself.
+    const outside = (event: PointerEvent) => { if (!element.contains(event.target as Node)) close.current(); };
+    document.addEventListener("pointerdown", outside, true);
+    return () => { document.removeEventListener("pointerdown", outside, true); };
+  }, [at]);
   return (
     <div
       ref={menu}
       className="menu quick-add"
-      popover="auto"
+      popover="manual"
       role="menu"
       aria-label={text.editor.quickAdd}
       onKeyDown={(event) => {
         event.stopPropagation();
+        if (event.key === "Escape" || event.key === "Tab") onClose();
         const all = [...event.currentTarget.querySelectorAll("button")];
         const step = { ArrowDown: 2, ArrowUp: -2, ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (step === undefined) return;

@@ -57,6 +57,10 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
       session.setEditing(undefined);
       setRenaming(undefined);
     },
+    openEdge: (id) => {
+      session.select({ edges: [id] });
+      setPanel("properties");
+    },
     openComments: (id) => {
       session.select({ nodes: [id] });
       setPanel("properties");
@@ -82,7 +86,7 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
         <div className="editor">
           <TopBar follow={follow} />
           <Notice />
-          <main className="editor-main" data-loaded={flow.loaded}>
+          <main className="editor-main" data-loaded={flow.loaded} data-nodes={flow.nodes.length} data-edges={flow.edges.length}>
             <div className="stage">
               {flow.loaded ? <Canvas /> : <div className="page-loading" role="status">{flow.status.name !== "refused" && text.editor.loading}</div>}
               {empty && (

@@ -43,6 +43,7 @@ export interface NodeUi {
   startRenaming: (id: string) => void;
   stopRenaming: () => void;
   openComments: (id: string) => void;
+  openEdge: (id: string) => void;
 }
 
 export const NodeUiContext = createContext<NodeUi | undefined>(undefined);

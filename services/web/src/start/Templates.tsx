@@ -39,9 +39,9 @@ export function Templates({ onCreate }: TemplatesProps) {
 
 const TemplateCard = memo(function TemplateCard({ template, onCreate, about }: TemplatesProps & { readonly template: Template; readonly about?: boolean }) {
   return (
-    <button type="button" className="template" aria-label={text.start.use(template.title)} onClick={() => { onCreate(template.document); }}>
+    <button type="button" className="template" onClick={() => { onCreate(template.document); }}>
       <span className="template-picture"><FlowPicture flow={template.document} /></span>
-      <span className="template-title">{template.title}</span>
+      <span className="template-title"><span className="sr-only">{text.start.use} </span>{template.title}</span>
       <span className="template-field">{template.field}<span aria-hidden="true"> · </span>{text.nodes(Object.keys(template.document.nodes ?? {}).length)}</span>
       {about && <span className="template-about">{template.about}</span>}
     </button>

@@ -7,9 +7,7 @@ interface AvatarProps {
 /** Avatar shows a person by their initials; their name stands beside it, or in its button's label. */
 export function Avatar({ name, color, size = 28 }: AvatarProps) {
   return (
-    <span className="avatar" aria-hidden="true" style={{ "--person": color, width: size, height: size, fontSize: size * 0.39 } as React.CSSProperties}>
-      {initials(name)}
-    </span>
+    <span className="avatar" aria-hidden="true" data-initials={initials(name)} style={{ "--person": color, width: size, height: size, fontSize: size * 0.39 } as React.CSSProperties} />
   );
 }
 
