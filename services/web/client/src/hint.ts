@@ -24,5 +24,5 @@ export function withHint(transport: Transport, tell: (withinMs: number) => void)
         if (within !== undefined) tell(within);
       });
     }
-  } as unknown as Transport;
+  };
 }
