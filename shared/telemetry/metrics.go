@@ -8,6 +8,8 @@ type Metrics struct {
 	SocketsOpened   prometheus.Counter     // upgrades that succeeded
 	SocketsClosed   *prometheus.CounterVec // by close code
 	UpgradesRefused *prometheus.CounterVec // by reason
+	RequestsRefused *prometheus.CounterVec // of the HTTP API, by the code of the refusal
+	Guarded         *prometheus.GaugeVec   // addresses and users that are counted one by one, by kind
 	Channels        prometheus.Gauge       // joined
 
 	Flows        prometheus.Gauge // with members on this edge
@@ -45,6 +47,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		SocketsOpened:   r.counter("sockets_opened_total", "WebSocket upgrades that succeeded."),
 		SocketsClosed:   r.counters("sockets_closed_total", "WebSockets that ended, by close code; 1006 stands for a connection that went without one.", "code"),
 		UpgradesRefused: r.counters("upgrades_refused_total", "Requests that were no WebSocket in the end, by reason.", "reason"),
+		RequestsRefused: r.counters("requests_refused_total", "Requests of the HTTP API that were refused, by the code of the refusal.", "reason"),
+		Guarded:         r.gauges("guarded", "Addresses and users whose sockets and rates are counted, by kind.", "kind"),
 		Channels:        r.gauge("channels", "Channels that are joined."),
 
 		Flows:        r.gauge("flows", "Flows that have members on this edge."),
@@ -83,6 +87,12 @@ const namespace = "helix"
 
 func (r registry) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+	r.to.MustRegister(g)
+	return g
+}
+
+func (r registry) gauges(name, help, label string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	r.to.MustRegister(g)
 	return g
 }

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"helix/shared/phoenix"
+	"helix/shared/telemetry"
 )
 
 var (
 	unmatched   = []byte(`{"reason":"unmatched topic"}`)
+	tooOften    = []byte(`{"reason":"rate_limited","message":"too many joins in too short a time; try again a little later"}`)
 	tooMany     = []byte(`{"reason":"too many channels joined"}`)
 	joinCrashed = []byte(`{"reason":"join crashed"}`)
 )
@@ -89,6 +91,12 @@ func (s *Socket) join(old *Topic, m *phoenix.Message) {
 	default:
 		t.joinRef = string(m.JoinRef)
 		t.own = t.joinRef
+	}
+	if refused := s.guest.Join(); refused != nil {
+		s.suspect(telemetry.SecurityLimit, "limit", refused.Why)
+		s.server.metrics.Refusals.WithLabelValues("rate_limited").Inc()
+		s.answer([]byte(t.joinRef), m.Ref, m.Topic, false, tooOften)
+		return
 	}
 	if ok {
 		t.channel = s.server.opts.Router.Route(name, t)
