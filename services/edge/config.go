@@ -26,6 +26,8 @@ type Config struct {
 	HTTP struct {
 		Addr            string   `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
 		TrustedProxies  []string `key:"trusted_proxies" help:"addresses and CIDRs of the proxies in front, comma separated: what they say of the client is believed; empty: nobody is"`
+		MaxConnections  int      `key:"max_connections" help:"open connections of one address that is no trusted proxy's, sockets among them; 0: no bound"`
+		Hosts           []string `key:"hosts" help:"names and addresses that clients know the edge by, comma separated; a request for another host gets 421; empty: any"`
 		ForwardedHeader string   `key:"forwarded_header" help:"in which trusted proxies tell the client's address: X-Forwarded-For or Forwarded; the other is not read"`
 		ProxyProtocol   bool     `key:"proxy_protocol" help:"true: trusted proxies begin each connection with a header of the PROXY protocol, version 1 or 2"`
 	} `key:"http"`
@@ -92,8 +94,8 @@ type Config struct {
 
 // limits are those of one address, or of one user, on this edge.
 type limits struct {
-	MaxSockets  int `key:"max_sockets" help:"open sockets of one on this edge; 0: no bound"`
-	SocketRate  int `key:"socket_rate" help:"new sockets a second of one, and four seconds of them at once; 0: no bound"`
+	MaxSockets  int `key:"max_sockets" help:"open sockets of each on this edge; 0: no bound"`
+	SocketRate  int `key:"socket_rate" help:"new sockets a second of each, and four seconds of them at once; 0: no bound"`
 	JoinRate    int `key:"join_rate" help:"the same of joins"`
 	RequestRate int `key:"request_rate" help:"the same of requests of the HTTP API"`
 }
@@ -108,7 +110,7 @@ const envPrefix = "HELIX"
 func defaultConfig() Config {
 	var c Config
 	c.HTTP.Addr, c.Admin.Addr = ":4000", "127.0.0.1:4001"
-	c.HTTP.ForwardedHeader = peer.XForwardedFor
+	c.HTTP.MaxConnections, c.HTTP.ForwardedHeader = 25_000, peer.XForwardedFor
 	c.Redis.KeyPrefix, c.Redis.Lanes, c.Redis.Timeout = "helix", 64, config.Duration(3*time.Second)
 	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
 	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
@@ -191,6 +193,7 @@ func (c *Config) validate() error {
 			between(int64(n), 0, 10_000_000, section+"."+key, n, "from 0 to 10000000")
 		}
 	}
+	between(int64(c.HTTP.MaxConnections), 0, 10_000_000, "http.max_connections", c.HTTP.MaxConnections, "from 0 to 10000000")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")

@@ -34,6 +34,8 @@ type edge struct {
 	auth     auth
 	proxies  *peer.Proxies
 	guard    *bounds.Guard
+	security *telemetry.SecurityLog
+	redis    ping
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
 	router   *channel.Router
@@ -72,11 +74,13 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	if e.auth, err = newAuth(&cfg, log); err != nil {
 		return nil, err
 	}
-	security := telemetry.NewSecurityLog(log, nil)
+	e.security = telemetry.NewSecurityLog(log, nil)
 	if e.proxies, err = newProxies(&cfg, log); err != nil {
 		return nil, err
 	}
-	e.guard = bounds.New(bounds.Options{Address: cfg.Address.bounds(), User: cfg.User.bounds(), Metrics: metrics})
+	e.guard = bounds.New(bounds.Options{
+		Connections: cfg.HTTP.MaxConnections, Address: cfg.Address.bounds(), User: cfg.User.bounds(), Metrics: metrics,
+	})
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
@@ -121,14 +125,14 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
 		MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
-		Router: e.router, Metrics: metrics, Log: log, Security: security,
+		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 
-	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(api.New(api.Options{
+	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(onlyHosts(cfg.HTTP.Hosts, api.New(api.Options{
 		Flows: boundary, Authenticate: e.auth.bearer(), Allow: allowRequest(e.guard), Socket: e.sockets, Ready: e.ready,
-		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: security,
+		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: e.security,
 		Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
-	})), log)
+	}))), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
@@ -196,7 +200,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.lanes.Ping(ctx); err != nil {
+	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil
@@ -204,8 +208,12 @@ func (e *edge) ready(ctx context.Context) error {
 
 func (e *edge) listen() error {
 	e.public, e.admin = &endpoint{}, &endpoint{}
-	if e.cfg.HTTP.ProxyProtocol {
-		e.public.wrap = e.proxies.Listen
+	e.public.wrap = func(l net.Listener) net.Listener {
+		l = e.guard.Listen(l, e.proxies.Trusts, e.security)
+		if e.cfg.HTTP.ProxyProtocol {
+			l = e.proxies.Listen(l)
+		}
+		return l
 	}
 	if err := e.public.listen(e.cfg.HTTP.Addr); err != nil {
 		return fmt.Errorf("listen for clients (http.addr): %w", err)

@@ -3,6 +3,9 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"helix/edge/internal/bounds"
@@ -35,4 +38,49 @@ func allowRequest(guard *bounds.Guard) func(r *http.Request, user string) (limit
 		}
 		return refused.Why, refused.RetryAfter
 	}
+}
+
+// onlyHosts answers requests for other hosts with 421. A page whose name was made to point here (DNS
+// rebinding) is of the same origin as what it asks for, as far as its browser knows. Probes come by whatever
+// name they like.
+func onlyHosts(hosts []string, next http.Handler) http.Handler {
+	if len(hosts) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		known := slices.ContainsFunc(hosts, func(host string) bool { return strings.EqualFold(host, hostname(r.Host)) })
+		if !known && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostname is a Host header without its port.
+func hostname(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// ping asks Redis how it is, for anybody, and no more often than it can change.
+type ping struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+const pingEvery = 100 * time.Millisecond
+
+func (p *ping) once(ask func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.at) >= pingEvery {
+		p.err = ask()
+		p.at = time.Now()
+	}
+	return p.err
 }

@@ -148,7 +148,7 @@ func EdgeAt(binary, id, redisURL string, log io.Writer, environ ...string) (*Pro
 		"HELIX_SOCKET_ALLOWED_ORIGINS=*", "HELIX_LOG_LEVEL=warn",
 		// All clients come from one address here. What they cost is counted, but nothing is refused.
 		"HELIX_ADDRESS_MAX_SOCKETS=1000000", "HELIX_ADDRESS_SOCKET_RATE=1000000", "HELIX_ADDRESS_JOIN_RATE=1000000",
-		"HELIX_ADDRESS_REQUEST_RATE=1000000", "HELIX_SOCKET_MESSAGE_RATE=1000000",
+		"HELIX_ADDRESS_REQUEST_RATE=1000000", "HELIX_SOCKET_MESSAGE_RATE=1000000", "HELIX_HTTP_MAX_CONNECTIONS=1000000",
 	}, environ...)
 	return start(&Process{
 		Name: id, Addr: addr, admin: admin, binary: binary, environ: environ, log: log,

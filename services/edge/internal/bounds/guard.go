@@ -13,7 +13,9 @@ import (
 type Options struct {
 	Address Limits // of one IPv4 address, or one IPv6 network of 64 bits
 	User    Limits // of one user, where users are known
-	Metrics *telemetry.Metrics
+	// Connections bounds the open connections of one address; 0: not.
+	Connections int
+	Metrics     *telemetry.Metrics
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// MostKeys bounds the addresses, and the users, that are counted one by one; 0 is 131,072.
@@ -25,6 +27,7 @@ type Guard struct {
 	metrics   *telemetry.Metrics
 	addresses *table[netip.Addr]
 	users     *table[string]
+	conns     *table[netip.Addr] // its sockets are connections
 }
 
 // New makes a Guard. Somebody must run its Serve, or nothing is ever forgotten.
@@ -39,6 +42,7 @@ func New(o Options) *Guard {
 		metrics:   o.Metrics,
 		addresses: newTable[netip.Addr]("address", o.Address, o.MostKeys, o.Now),
 		users:     newTable[string]("user", o.User, o.MostKeys, o.Now),
+		conns:     newTable[netip.Addr]("connection", Limits{Sockets: o.Connections}, o.MostKeys, o.Now),
 	}
 }
 
@@ -55,6 +59,7 @@ func (g *Guard) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+			g.conns.sweep(i)
 			addresses[i], users[i] = g.addresses.sweep(i), g.users.sweep(i)
 			g.metrics.Guarded.WithLabelValues("address").Set(float64(sum(addresses)))
 			g.metrics.Guarded.WithLabelValues("user").Set(float64(sum(users)))

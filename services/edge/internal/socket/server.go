@@ -93,6 +93,14 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this address speaks WebSocket: the request needs the headers 'Connection: Upgrade' and 'Upgrade: websocket'", http.StatusBadRequest)
 		return
 	}
+	// A refusal ends the connection. A proxy that took the upgrade for done passes on whatever the client
+	// sends next: none of it may be read as a request.
+	w.Header().Set("Connection", "close")
+	if r.ContentLength != 0 {
+		v.metrics.UpgradesRefused.WithLabelValues("body").Inc()
+		http.Error(w, "an upgrade has no body", http.StatusBadRequest)
+		return
+	}
 	s := &Socket{server: v, address: peer.Address(r)}
 	if !v.admit(s, w, r) {
 		s.guest.Leave()
