@@ -150,8 +150,9 @@ func (c *Config) validate() error {
 		_, _, err := net.SplitHostPort(addr)
 		check(err == nil, key, fmt.Sprintf("%q", addr), "host:port or :port")
 	}
-	_, err := peer.ParseTrusted(c.HTTP.TrustedProxies)
-	check(err == nil, "http.trusted_proxies", err, "addresses, such as 192.0.2.1 or 2001:db8::1, and CIDRs, such as 10.0.0.0/8")
+	if _, err := peer.ParseTrusted(c.HTTP.TrustedProxies); err != nil {
+		wrong = append(wrong, fmt.Errorf("http.trusted_proxies: %w, such as 192.0.2.1, 2001:db8::1 or 10.0.0.0/8", err))
+	}
 	check(slices.Contains([]string{peer.XForwardedFor, peer.Forwarded}, http.CanonicalHeaderKey(c.HTTP.ForwardedHeader)),
 		"http.forwarded_header", fmt.Sprintf("%q", c.HTTP.ForwardedHeader), peer.XForwardedFor+" or "+peer.Forwarded)
 	check(!c.HTTP.ProxyProtocol || len(c.HTTP.TrustedProxies) > 0, "http.proxy_protocol", "true", "false where http.trusted_proxies names nobody who may speak it")
