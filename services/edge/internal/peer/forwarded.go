@@ -64,7 +64,8 @@ func (b *backwards) next() (element string, ok bool) {
 	quoted := false
 	for i := len(b.rest) - 1; i >= 0; i-- {
 		switch c := b.rest[i]; {
-		case c == '"' && !(quoted && i > 0 && b.rest[i-1] == '\\'):
+		case c == '"' && quoted && i > 0 && b.rest[i-1] == '\\': // an escaped one is no end
+		case c == '"':
 			quoted = !quoted
 		case c == ',' && !quoted:
 			element, b.rest = b.rest[i+1:], b.rest[:i]

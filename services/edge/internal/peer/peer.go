@@ -117,7 +117,8 @@ func (p *Proxies) Resolve(next http.Handler) http.Handler {
 func (p *Proxies) resolve(r *http.Request) {
 	told := r.Header[p.header]
 	if from := Address(r); p.Trusts(from) {
-		client, proto := from, ""
+		var client netip.Addr
+		var proto string
 		if p.header == Forwarded {
 			client, proto = p.forwarded(from, told)
 		} else {
@@ -146,7 +147,7 @@ const noticeAt = 50
 
 // notice warns, once, that what looks like a proxy is not trusted: all its clients are limited as one.
 func (p *Proxies) notice(from netip.Addr) {
-	if p.warned.Load() || !(from.IsPrivate() || from.IsLoopback()) {
+	if near := from.IsPrivate() || from.IsLoopback(); !near || p.warned.Load() {
 		return
 	}
 	p.mu.Lock()
