@@ -527,7 +527,6 @@ func TestAbuse_socketsWithoutEnd(t *testing.T) {
 			t.Errorf("not logged: %s in %s", want, logged())
 		}
 	}
-	s.Close(socket.ReasonRestart)
 }
 
 // The attack: open and close as fast as one can.
