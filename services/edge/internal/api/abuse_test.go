@@ -203,6 +203,9 @@ func TestAbuse_requestsWithoutEnd(t *testing.T) {
 		t.Errorf("%d refusals counted; %s", len(codes), logged())
 	}
 	limit = "address"
+	if w := serve(h, request("GET", "/api/flows", "", "Authorization", "Bearer made up")); w.Code != 429 {
+		t.Errorf("an address that is turned away costs a signature: %d", w.Code)
+	}
 	for _, path := range open { // probes, above all, are never refused
 		if w := serve(h, request("GET", path, "")); w.Code == 429 {
 			t.Errorf("%s is refused", path)
