@@ -68,6 +68,9 @@ type JoinOptions struct {
 	Sync bool
 	// Presence is what the others may see of the client, a JSON object; nil: it takes no part.
 	Presence []byte
+	// UserID and UserName are of the client's token; empty: it had none.
+	UserID   string
+	UserName string
 	// Resume asks for what came behind it instead, where that is still known; the zero Position: it does not.
 	Resume Position
 }

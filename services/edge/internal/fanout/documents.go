@@ -213,6 +213,7 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 			return flows.Replaced{}, unavailable(err)
 		default:
 			r := h.changed(ctx, f, got)
+			h.keepReplaced(ctx, f, &held)
 			return flows.Replaced{Position: flows.Position{Epoch: r.Epoch, Seq: r.Seq}, Created: !held.exists, Changed: true}, nil
 		}
 	}
