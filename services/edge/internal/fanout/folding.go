@@ -43,7 +43,10 @@ func (f *Flow) Fold(ctx context.Context, lease *session.Lease) (next time.Durati
 	if next, err = f.foldInTime(ctx, lease); err != nil {
 		return next, err
 	}
-	return next, f.keepInTime(ctx)
+	if err := f.keepInTime(ctx); err != nil {
+		f.hub.Log.Warn("cannot keep a version of a flow", "flow", f.id, "error", err)
+	}
+	return next, nil
 }
 
 func (f *Flow) foldInTime(ctx context.Context, lease *session.Lease) (next time.Duration, err error) {

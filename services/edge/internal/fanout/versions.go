@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"helix/shared/flows"
@@ -176,7 +177,7 @@ func (h *Hub) keepVersion(ctx context.Context, f *session.Flow, d session.Folded
 		}
 		v := flows.Version{
 			ID: session.NewVersionID(), Position: d.Position, At: d.At, Number: nextNumber(list), Name: name,
-			By: merged(since(was.Authors, changed, newestSeq(list, d.Epoch)), nil), Title: d.Title, Nodes: d.Nodes, Edges: d.Edges, StoredBytes: len(packed),
+			By: merged(since(was.Authors, changed, newestSeq(list, d.Epoch)), nil), Title: strings.ToValidUTF8(d.Title, ""), Nodes: d.Nodes, Edges: d.Edges, StoredBytes: len(packed),
 		}
 		if name != "" || v.At.IsZero() {
 			v.At = time.Now()
