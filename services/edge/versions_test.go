@@ -111,6 +111,13 @@ func TestVersions_onTheWire_sayWhoAndWhen(t *testing.T) {
 		}
 	}
 
+	if code, _, body = a.do("POST", "/api/flows/f/changes", manager, `{"changes":{"title":"Max"},"client_id":"script"}`); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	if code, _, body = a.do("POST", "/api/flows/f/versions", writer, `{"name":"By Max"}`); code != http.StatusCreated || !strings.Contains(body, `"by":[{"client_id":"script","user_id":"u-max","name":"Max"}]`) {
+		t.Fatalf("%d %s", code, body)
+	}
+
 	if code, _, body = a.do("PUT", "/api/flows/f", writer, document); code != http.StatusOK { // restored
 		t.Fatalf("%d %s", code, body)
 	}

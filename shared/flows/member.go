@@ -118,8 +118,11 @@ type Change struct {
 	Changes []byte
 	// Tag comes back with the answer; the boundary does not read it.
 	Tag []byte
-	// ClientID says who changed it, for changes that come from outside a session.
+	// ClientID says who changed it, for changes that come from outside a session; UserID and UserName are of
+	// the token that came with it, if one did.
 	ClientID string
+	UserID   string
+	UserName string
 	// ID is the change id that its client gave it: rising per client id, so that a change which is sent
 	// again counts once. 0: none.
 	ID uint64

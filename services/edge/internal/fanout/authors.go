@@ -73,6 +73,18 @@ func (a authors) restart() {
 	}
 }
 
+// signChange tells Redis who makes a change from outside a session, where that is known.
+func (h *Hub) signChange(f *session.Flow, c *flows.Change) {
+	if c.ClientID == "" || c.UserID == "" {
+		return
+	}
+	f.NoteAuthor(flows.Author{ClientID: c.ClientID, UserID: c.UserID, Name: c.UserName}, func(err error) {
+		if err != nil {
+			h.Log.Warn("cannot note who changed a flow", "flow", f.ID(), "error", err)
+		}
+	})
+}
+
 // signChanges tells Redis once who a member is that changes the flow, where that is known. The caller holds
 // the lock.
 func (f *Flow) signChanges(m *member) {

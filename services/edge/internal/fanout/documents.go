@@ -20,6 +20,7 @@ const mostTries = 20
 // Change implements flows.Sessions.
 func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
 	f := h.Store.Flow(id)
+	h.signChange(f, &c)
 	guard := session.Guard{Limit: h.MaxDocument}
 	for range mostTries {
 		got, err := f.ChangeOne(ctx, c, guard)

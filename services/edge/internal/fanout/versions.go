@@ -157,7 +157,7 @@ func (h *Hub) keepVersion(ctx context.Context, f *session.Flow, d session.Folded
 		switch {
 		case name != "" && same >= 0: // it has its name from now on
 			v := list[same]
-			v.Name, v.At, v.Number = name, time.Now(), nextNumber(list)
+			v.Name, v.At, v.Number = name, nowMS(), nextNumber(list)
 			list = append([]flows.Version{v}, slices.Delete(slices.Clone(list), same, same+1)...)
 			if !h.VersionBounds.NamedFit(list) {
 				return flows.Version{}, flows.ErrVersionsFull
@@ -180,7 +180,7 @@ func (h *Hub) keepVersion(ctx context.Context, f *session.Flow, d session.Folded
 			By: merged(since(was.Authors, changed, newestSeq(list, d.Epoch)), nil), Title: strings.ToValidUTF8(d.Title, ""), Nodes: d.Nodes, Edges: d.Edges, StoredBytes: len(packed),
 		}
 		if name != "" || v.At.IsZero() {
-			v.At = time.Now()
+			v.At = nowMS()
 		}
 		if name == "" && len(list) > 0 && list[0].Name == "" && v.At.Sub(list[0].At) < h.VersionBounds.Rest() {
 			v.By = merged(v.By, list[0].By)
@@ -203,6 +203,9 @@ func (h *Hub) keepVersion(ctx context.Context, f *session.Flow, d session.Folded
 	}
 	return flows.Version{}, flows.ErrConflict
 }
+
+// nowMS is now, as versions tell times.
+func nowMS() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // keptAt says whether a version is as new as a position.
 func keptAt(list []flows.Version, at session.Position) bool {
