@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// schemes are those of the URLs that connect knows.
-const schemes = "redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster"
+// Schemes are those of the URLs that Open knows.
+const Schemes = "redis, rediss, unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster"
 
 // target is what a URL names.
 type target struct {
@@ -45,6 +45,18 @@ func CheckURL(raw string) error {
 func HasPassword(raw string) bool {
 	t, err := parseURL(raw)
 	return err == nil && (t.username != "" || t.password != "")
+}
+
+// UsesTLS says whether a URL asks for TLS.
+func UsesTLS(raw string) bool {
+	t, err := parseURL(raw)
+	return err == nil && t.secure
+}
+
+// UsesSentinel says whether a URL is of sentinels.
+func UsesSentinel(raw string) bool {
+	t, err := parseURL(raw)
+	return err == nil && t.kind == kindSentinel
 }
 
 func parseURL(raw string) (t target, err error) {
@@ -82,7 +94,7 @@ func parseURL(raw string) (t target, err error) {
 			return t, fmt.Errorf("the Redis URL asks for database %q: a Cluster has only 0", path)
 		}
 	default:
-		return t, fmt.Errorf("the Redis URL's scheme %q is none of %s", u.Scheme, schemes)
+		return t, fmt.Errorf("the Redis URL's scheme %q is none of %s", u.Scheme, Schemes)
 	}
 	for _, addr := range t.addrs {
 		if strings.HasPrefix(addr, ":") {

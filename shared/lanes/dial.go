@@ -69,26 +69,41 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return secured, nil
 }
 
-// config is for one connection.
-func (d *dialer) config(addr string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: d.tls.ServerName, InsecureSkipVerify: d.skipVerify}
-	if d.tls.CAFile != "" {
-		pem, err := os.ReadFile(d.tls.CAFile)
+// Check says what is wrong with the files.
+func (o TLS) Check() error {
+	_, err := o.config()
+	return err
+}
+
+func (o TLS) config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the authorities: %w", err)
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", d.tls.CAFile)
+			return nil, fmt.Errorf("%s holds no certificate", o.CAFile)
 		}
 	}
-	if d.tls.CertFile != "" || d.tls.KeyFile != "" {
-		pair, err := tls.LoadX509KeyPair(d.tls.CertFile, d.tls.KeyFile)
+	if o.CertFile != "" || o.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("read our certificate and its key: %w", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
+	return c, nil
+}
+
+// config is for one connection.
+func (d *dialer) config(addr string) (*tls.Config, error) {
+	c, err := d.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	c.InsecureSkipVerify = d.skipVerify
 	if c.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
