@@ -31,7 +31,7 @@ var ErrClosed = errors.New("lanes: closed")
 var ErrBusy = errors.New("lanes: too many calls wait for Redis")
 
 const (
-	// runWorkers is how many pipelines are under way at once. Few, so that calls gather into
+	// runWorkers is how many pipelines are under way to a server at once. Few, so that calls gather into
 	// pipelines while Redis is busy; more than one, so that a round trip's waiting is used.
 	runWorkers = 2
 	// maxPipeline bounds one pipeline, so that a reply is never far behind its call.
@@ -92,34 +92,42 @@ type runner struct {
 	quit    chan struct{} // closed by close
 
 	mu      sync.Mutex
-	more    sync.Cond
-	waiting []call
-	paused  int // calls that are sent again a little later
+	queues  map[string]*queue // by server
+	waiting int               // calls in all queues
+	paused  int               // calls that are sent again a little later
 	closed  bool
+}
+
+// queue is what waits for one server. Of a Cluster each server in use has its own, so that one that is
+// silent keeps nobody from the others; it lives while something waits. Elsewhere there is one, for good.
+type queue struct {
+	server  string
+	calls   []call
+	more    sync.Cond
+	workers int
 }
 
 func newRunner(client redis.UniversalClient, watch *watch, timeout time.Duration, observe func(string, time.Duration, error)) *runner {
 	if observe == nil {
 		observe = func(string, time.Duration, error) {}
 	}
-	r := &runner{client: client, watch: watch, timeout: timeout, observe: observe, quit: make(chan struct{})}
-	r.more.L = &r.mu
-	for range runWorkers {
-		r.workers.Go(r.work)
-	}
+	r := &runner{client: client, watch: watch, timeout: timeout, observe: observe, quit: make(chan struct{}), queues: map[string]*queue{}}
 	return r
 }
 
 func (r *runner) close() {
 	r.mu.Lock()
 	r.closed = true
+	for _, q := range r.queues {
+		q.more.Broadcast()
+	}
 	r.mu.Unlock()
 	close(r.quit)
-	r.more.Broadcast()
 	r.workers.Wait()
 }
 
 func (r *runner) add(c call) {
+	server := r.server(&c)
 	r.mu.Lock()
 	switch {
 	// done may take a lock that the caller of Start holds: so it is never called from here.
@@ -127,36 +135,66 @@ func (r *runner) add(c call) {
 		r.mu.Unlock()
 		go c.done(nil, ErrClosed)
 		return
-	case len(r.waiting)+r.paused >= maxWaiting:
+	case r.waiting+r.paused >= maxWaiting:
 		r.mu.Unlock()
 		go c.done(nil, ErrBusy)
 		return
 	}
-	r.waiting = append(r.waiting, c)
+	q := r.queues[server]
+	if q == nil {
+		q = &queue{server: server}
+		q.more.L = &r.mu
+		r.queues[server] = q
+	}
+	q.calls = append(q.calls, c)
+	r.waiting++
+	if q.workers < runWorkers {
+		q.workers++
+		r.workers.Go(func() { r.work(q) })
+	}
 	r.mu.Unlock()
-	r.more.Signal()
+	q.more.Signal()
 }
 
-func (r *runner) work() {
+// noWait is for questions that are answered from memory or not at all.
+var noWait = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// server says whose queue a call belongs to.
+func (r *runner) server(c *call) string {
+	if r.watch == nil || r.watch.cluster == nil || len(c.keys) == 0 {
+		return ""
+	}
+	return r.watch.of(noWait, c.keys[0])
+}
+
+func (r *runner) work(q *queue) {
 	var batch []call
 	for {
 		r.mu.Lock()
-		for len(r.waiting) == 0 && !r.closed {
-			r.more.Wait()
-		}
-		if len(r.waiting) == 0 {
-			r.mu.Unlock()
-			return
+		for len(q.calls) == 0 {
+			if r.closed || r.watch.cluster != nil {
+				if q.workers--; q.workers == 0 {
+					delete(r.queues, q.server)
+				}
+				r.mu.Unlock()
+				return
+			}
+			q.more.Wait()
 		}
 		n, bytes := 0, 0
-		for n < len(r.waiting) && n < maxPipeline && bytes < maxPipelineBytes {
-			bytes += r.waiting[n].bytes
+		for n < len(q.calls) && n < maxPipeline && bytes < maxPipelineBytes {
+			bytes += q.calls[n].bytes
 			n++
 		}
-		batch = append(batch[:0], r.waiting[:n]...)
-		left := copy(r.waiting, r.waiting[n:])
-		clear(r.waiting[left:])
-		r.waiting = r.waiting[:left]
+		batch = append(batch[:0], q.calls[:n]...)
+		left := copy(q.calls, q.calls[n:])
+		clear(q.calls[left:])
+		q.calls = q.calls[:left]
+		r.waiting -= n
 		r.mu.Unlock()
 		if batch = r.expire(batch); len(batch) > 0 {
 			r.send(batch)
