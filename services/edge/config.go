@@ -172,6 +172,7 @@ const (
 	commandVersion        = "version"
 	commandHealthcheck    = "healthcheck"
 	commandToken          = "token"
+	commandACL            = "acl"
 )
 
 // parseCommand reads the command line and, for commands that need them, the settings.
@@ -186,7 +187,7 @@ func parseCommand(args, environ []string) (command string, cfg Config, err error
 			return commandHelp, cfg, nil
 		case arg == "--version" || arg == "version":
 			return commandVersion, cfg, nil
-		case arg == "config" || arg == "healthcheck" || arg == "run":
+		case arg == "config" || arg == "healthcheck" || arg == "run" || arg == commandACL:
 			command = arg
 		case arg == "--markdown" && command == commandConfig:
 			return commandConfigMarkdown, cfg, nil
@@ -224,6 +225,8 @@ func writeHelp(w io.Writer) error {
   helix [--config FILE]             serve
   helix config [--config FILE]      print the settings as they are, secrets hidden
   helix config --markdown           print the table of settings for a README
+  helix acl [--config FILE]         print the command that gives Redis's user "helix" the rights that an edge needs,
+                                    for redis.url and redis.key_prefix as they are
   helix healthcheck                 ask the edge on this machine whether it is ready
   helix token --user ID [--name NAME] [--for 1h] [--right 'FLOWS=read,write,manage']... [--config FILE]
                                     mint a token for development, signed with auth.secret; FLOWS is a flow id, or

@@ -70,3 +70,8 @@ func (c *Config) validateRedis(check func(ok bool, key string, value any, want s
 		}
 	}
 }
+
+// acl is the command that makes the user of an edge.
+func (c *Config) acl() string {
+	return "ACL SETUSER helix on >PASSWORD " + lanes.Rights(c.Redis.KeyPrefix, lanes.UsesCluster(c.Redis.URL))
+}

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,10 +94,13 @@ func TestReadme_hasTheRightsAsTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cluster := range []bool{false, true} {
-		want := fmt.Sprintf("ACL SETUSER helix on >PASSWORD %s\n", lanes.Rights("helix", cluster))
-		if !strings.Contains(string(readme), want) {
-			t.Errorf("README.md lacks the line\n%s", want)
+	for _, url := range []string{"redis://127.0.0.1", "redis-cluster://127.0.0.1"} {
+		var line bytes.Buffer
+		if err := run([]string{"acl"}, []string{"HELIX_REDIS_URL=" + url}, &line, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(readme), "\n"+line.String()) {
+			t.Errorf("README.md lacks the line\n%s", &line)
 		}
 	}
 }

@@ -53,6 +53,12 @@ func UsesTLS(raw string) bool {
 	return err == nil && t.secure
 }
 
+// UsesCluster says whether a URL is of a Cluster.
+func UsesCluster(raw string) bool {
+	t, err := parseURL(raw)
+	return err == nil && t.kind == kindCluster
+}
+
 // UsesSentinel says whether a URL is of sentinels.
 func UsesSentinel(raw string) bool {
 	t, err := parseURL(raw)

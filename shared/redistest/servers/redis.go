@@ -218,3 +218,54 @@ func role(ctx context.Context, s *Server) string {
 	}
 	return fmt.Sprint(reply[0])
 }
+
+// Channels gives the channels that begin with a prefix and have subscribers.
+func (r *Redis) Channels(ctx context.Context, prefix string) (all []string, err error) {
+	for _, s := range r.Servers {
+		for _, kind := range []string{"CHANNELS", "SHARDCHANNELS"} {
+			list, err := s.admin.Do(ctx, "PUBSUB", kind, prefix+"*").StringSlice()
+			if err != nil {
+				return nil, fmt.Errorf("ask %s for its subscriptions: %w", s.Name, err)
+			}
+			all = append(all, list...)
+		}
+	}
+	return all, nil
+}
+
+// Do sends a command to every master, as the user who may do everything.
+func (r *Redis) Do(ctx context.Context, command ...any) error {
+	masters := r.Masters(ctx)
+	if len(masters) == 0 {
+		return fmt.Errorf("%v: no master answers", command)
+	}
+	return each(masters, func(s *Server) error {
+		if err := s.admin.Do(ctx, command...).Err(); err != nil {
+			return fmt.Errorf("%v on %s: %w", command, s.Name, err)
+		}
+		return nil
+	})
+}
+
+// Replicas gives the replicas of a master that are linked to it, and others are not asked.
+func (r *Redis) Replicas(ctx context.Context, master *Server) (list []*Server) {
+	for _, s := range r.Servers {
+		reply, err := s.admin.Do(ctx, "ROLE").Slice()
+		if err == nil && len(reply) > 2 && fmt.Sprint(reply[0]) == "slave" && fmt.Sprint(reply[2]) == master.port() {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// AwaitFailover waits until another server is the master in the place of one.
+func (r *Redis) AwaitFailover(ctx context.Context, old *Server, replicas []*Server) error {
+	return until(ctx, "nobody takes the place of "+old.Name, func() (bool, error) {
+		for _, s := range replicas {
+			if role(ctx, s) == "master" {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}

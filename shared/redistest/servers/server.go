@@ -18,7 +18,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
+
+// The client's own log says on standard error what every call returns as an error anyway.
+func init() { logging.Disable() }
 
 // Server is a redis-server process of its own.
 type Server struct {

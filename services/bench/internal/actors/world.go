@@ -36,13 +36,16 @@ type Stats struct {
 	TooLarge                                       atomic.Int64 // changes refused for good, for the document was full
 	Signals                                        atomic.Int64 // heard
 	Slowest                                        atomic.Int64 // nanoseconds until all counts were right
+	Longest                                        atomic.Int64 // nanoseconds that a flow went without an acknowledged change
 }
 
 // CountsWithin notes how long it took until all counts were right.
-func (s *Stats) CountsWithin(d time.Duration) {
+func (s *Stats) CountsWithin(d time.Duration) { atLeast(&s.Slowest, d) }
+
+func atLeast(to *atomic.Int64, d time.Duration) {
 	for {
-		old := s.Slowest.Load()
-		if int64(d) <= old || s.Slowest.CompareAndSwap(old, int64(d)) {
+		old := to.Load()
+		if int64(d) <= old || to.CompareAndSwap(old, int64(d)) {
 			return
 		}
 	}
