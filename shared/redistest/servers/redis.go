@@ -258,6 +258,19 @@ func (r *Redis) Replicas(ctx context.Context, master *Server) (list []*Server) {
 	return list
 }
 
+// AwaitAgreement waits until all sentinels that are alive name another master than one.
+func (r *Redis) AwaitAgreement(ctx context.Context, old *Server) error {
+	return until(ctx, "a sentinel still takes "+old.Name+" for the master", func() (bool, error) {
+		for _, s := range r.Sentinels {
+			addr, err := s.admin.Do(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName).StringSlice()
+			if err == nil && len(addr) == 2 && addr[1] == old.port() {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
 // AwaitFailover waits until another server is the master in the place of one.
 func (r *Redis) AwaitFailover(ctx context.Context, old *Server, replicas []*Server) error {
 	return until(ctx, "nobody takes the place of "+old.Name, func() (bool, error) {

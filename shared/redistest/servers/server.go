@@ -69,7 +69,7 @@ func newServer(dir, name string, a *access) (*Server, error) {
 		return nil, err
 	}
 	dir = filepath.Join(dir, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil { // it begins empty
 		return nil, fmt.Errorf("make a folder for a Redis: %w", err)
 	}
 	s := &Server{Name: name, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), access: a, log: filepath.Join(dir, "redis.log")}

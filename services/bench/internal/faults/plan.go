@@ -161,11 +161,15 @@ func Plan(o Options, round int) []Fault {
 	}
 	// So many in a round that they meet now and then, and that each edge is also well at times.
 	wanted := 3 + random.IntN(int(max(o.Duration/(1500*time.Millisecond), 1)))
+	// Where there are replicas and slots that move most rounds are about them: they are few of many kinds.
+	if rare := o.rare(); len(rare) > 0 && random.IntN(4) > 0 {
+		plan = append(plan, draw(random, o, rare))
+	}
 	for range 20 * wanted {
-		if len(plan) == wanted {
+		if len(plan) >= wanted {
 			break
 		}
-		f := draw(random, o)
+		f := draw(random, o, o.Kinds)
 		if f.At+f.For+healedBefore <= o.Duration && o.allows(plan, f) {
 			plan = append(plan, f)
 		}
@@ -174,8 +178,18 @@ func Plan(o Options, round int) []Fault {
 	return plan
 }
 
-func draw(random *rand.Rand, o Options) Fault {
-	f := Fault{Kind: o.Kinds[random.IntN(len(o.Kinds))]}
+// rare are the kinds that need more servers than one.
+func (o Options) rare() (list []Kind) {
+	for _, k := range o.Kinds {
+		if k.replaces() || k == Reshard {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+func draw(random *rand.Rand, o Options, kinds []Kind) Fault {
+	f := Fault{Kind: kinds[random.IntN(len(kinds))]}
 	f.At = 200*time.Millisecond + time.Duration(random.Int64N(int64(max(o.Duration-500*time.Millisecond, 1))))
 	if !f.Kind.ofRedis() {
 		f.Edge = random.IntN(o.Edges)

@@ -141,13 +141,9 @@ func (c *Cluster) failOver(f Fault) error {
 	case MasterPause:
 		master.Pause()
 	case MasterLost: // what it acknowledges meanwhile no replica has
-		for _, s := range replicas {
-			s.Pause()
-		}
-		time.Sleep(f.For) // that is how much is lost
-		master.Kill()
-		for _, s := range replicas {
-			s.Resume()
+		err := c.behind(ctx, master, replicas, f.For)
+		if err != nil {
+			return err
 		}
 	case Failover:
 		if err := c.planned(ctx, replicas[0]); err != nil {
@@ -155,10 +151,12 @@ func (c *Cluster) failOver(f Fault) error {
 		}
 	}
 	err = c.Redis.AwaitFailover(ctx, master, replicas)
-	if err == nil && f.Kind == MasterPause {
-		// One that goes on before everybody knows of the other takes changes for a moment: two changes would
-		// have one seq, until the edges have put together what both sides took.
-		time.Sleep(c.told)
+	// A master that is back before everybody knows of the other takes changes that will be lost, unless it has
+	// to have a replica for that: no promise holds for them.
+	if err == nil && f.Kind != Failover && !c.alone {
+		if err = c.Redis.AwaitAgreement(ctx, master); err == nil {
+			time.Sleep(c.told)
+		}
 	}
 	switch f.Kind {
 	case MasterPause:
@@ -167,6 +165,21 @@ func (c *Cluster) failOver(f Fault) error {
 		err = errors.Join(err, master.Run())
 	}
 	return errors.Join(err, c.Redis.Settle(ctx))
+}
+
+// behind kills a master at a moment at which it has taken changes for some time that its replicas have not. A
+// replica that is only paused finds them in its socket: so they are cut off too.
+func (c *Cluster) behind(ctx context.Context, master *servers.Server, replicas []*servers.Server, by time.Duration) error {
+	for _, s := range replicas {
+		s.Pause()
+		defer s.Resume()
+	}
+	defer master.Kill()
+	if err := master.Admin().Do(ctx, "CLIENT", "KILL", "TYPE", "replica").Err(); err != nil {
+		return fmt.Errorf("cut off the replicas: %w", err)
+	}
+	time.Sleep(by) // that is how much is lost
+	return nil
 }
 
 // masterOf gives the master of the fault's flow.
