@@ -163,7 +163,9 @@ func Plan(o Options, round int) []Fault {
 	wanted := 3 + random.IntN(int(max(o.Duration/(1500*time.Millisecond), 1)))
 	// Where there are replicas and slots that move most rounds are about them: they are few of many kinds.
 	if rare := o.rare(); len(rare) > 0 && random.IntN(4) > 0 {
-		plan = append(plan, draw(random, o, rare))
+		if f := draw(random, o, rare); f.At+f.For+healedBefore <= o.Duration {
+			plan = append(plan, f)
+		}
 	}
 	for range 20 * wanted {
 		if len(plan) >= wanted {
