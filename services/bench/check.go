@@ -313,6 +313,7 @@ func (c *check) populate() {
 		direct = append(direct, e.Addr)
 	}
 	c.world = actors.NewWorld(edges, direct, checkLease, c.fail)
+	c.world.LateSignals = slices.Contains(c.Kinds, faults.MasterPause)
 	random := rand.New(rand.NewPCG(c.seed, 7))
 	for i := range c.Flows {
 		f := c.world.NewFlow(c.flowIDs()[i])

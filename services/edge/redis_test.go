@@ -33,9 +33,9 @@ func TestEdge_servesOnEachKindOfRedis_withTheLeastRights(t *testing.T) {
 		{"a Unix socket", servers.Single, servers.Options{Socket: true, Rights: plain}, func(r *servers.Redis) []string {
 			return []string{"HELIX_REDIS_URL=unix://" + r.Servers[0].Socket, "HELIX_REDIS_USERNAME=" + r.Username, "HELIX_REDIS_PASSWORD=" + r.Password}
 		}},
-		{"Sentinel with TLS", servers.Sentinel, servers.Options{Replicas: 1, TLS: true, Mutual: true, Rights: plain}, func(r *servers.Redis) []string {
+		{"Sentinel with TLS", servers.Sentinel, servers.Options{Replicas: 1, TLS: true, Mutual: true, Rights: plain, SentinelRights: lanes.SentinelRights()}, func(r *servers.Redis) []string {
 			return append(mutual(r), "HELIX_REDIS_URL="+r.URL, "HELIX_REDIS_USERNAME="+r.Username, "HELIX_REDIS_PASSWORD_FILE="+file(t, r.Password),
-				"HELIX_REDIS_SENTINEL_PASSWORD_FILE="+file(t, r.SentinelPassword))
+				"HELIX_REDIS_SENTINEL_USERNAME="+r.SentinelUsername, "HELIX_REDIS_SENTINEL_PASSWORD_FILE="+file(t, r.SentinelPassword))
 		}},
 		{"Cluster with TLS, by one name", servers.Cluster, servers.Options{TLS: true, Rights: sharded, Names: []string{"redis.example"}}, func(r *servers.Redis) []string {
 			_, port, _ := strings.Cut(r.Servers[1].Addr, ":")
@@ -64,7 +64,7 @@ func TestEdge_servesOnEachKindOfRedis_withTheLeastRights(t *testing.T) {
 			if code, body := b.get("/api/flows"); code != 200 || !strings.Contains(body, `"client_count":2`) {
 				t.Fatalf("the list: %d %s", code, body)
 			}
-			for _, s := range redis.Servers { // nothing was refused that no answer tells of
+			for _, s := range append(redis.Sentinels, redis.Servers...) { // nothing was refused that no answer tells of
 				if refused, err := s.Admin().Do(context.Background(), "ACL", "LOG").Slice(); err != nil || len(refused) > 0 {
 					t.Errorf("%s refused: %v, %v", s.Name, refused, err)
 				}
@@ -93,6 +93,9 @@ func TestReadme_hasTheRightsAsTheyAre(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if line := "ACL SETUSER helix on >PASSWORD " + lanes.SentinelRights() + "\n"; !strings.Contains(string(readme), "\n"+line) {
+		t.Errorf("README.md lacks the line\n%s", line)
 	}
 	for _, url := range []string{"redis://127.0.0.1", "redis-cluster://127.0.0.1"} {
 		var line bytes.Buffer

@@ -24,3 +24,8 @@ func Rights(prefix string, cluster bool) string {
 	}
 	return strings.Join(rights, " ")
 }
+
+// SentinelRights are what an edge's user needs of the sentinels, which have users of their own.
+func SentinelRights() string {
+	return "resetkeys resetchannels -@all &+switch-master &+replica-reconf-done +ping +subscribe +sentinel|get-master-addr-by-name +sentinel|sentinels"
+}

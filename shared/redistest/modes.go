@@ -20,7 +20,7 @@ const Prefix = "helix"
 //   - embedded: the stand-in
 //   - single: one server, on which everybody may do everything
 //   - tls: one server with TLS that asks for certificates, and a user of least rights
-//   - sentinel: a master with a replica, three sentinels with a password, and a user of least rights
+//   - sentinel: a master with a replica, three sentinels, and a user of least rights at both
 //   - cluster: three masters, and a user of least rights
 //
 // A user of least rights, TLS and a Unix socket are between the client and a server, whatever that is part
@@ -48,7 +48,7 @@ var modes = []*mode{
 		return servers.Single(servers.Options{Dir: dir, TLS: true, Mutual: true, Rights: lanes.Rights(Prefix, false)})
 	}},
 	{name: "sentinel", start: func(dir string) (*servers.Redis, error) {
-		return servers.Sentinel(servers.Options{Dir: dir, Replicas: 1, Rights: lanes.Rights(Prefix, false)})
+		return servers.Sentinel(servers.Options{Dir: dir, Replicas: 1, Rights: lanes.Rights(Prefix, false), SentinelRights: lanes.SentinelRights()})
 	}},
 	{name: "cluster", start: func(dir string) (*servers.Redis, error) {
 		return servers.Cluster(servers.Options{Dir: dir, Rights: lanes.Rights(Prefix, true)})
@@ -98,7 +98,7 @@ func Options(url string) lanes.Options {
 func OptionsOf(r *servers.Redis) lanes.Options {
 	o := lanes.Options{URL: r.URL}
 	o.Credentials.Username, o.Credentials.Password = r.Username, r.Password
-	o.Sentinel.Password = r.SentinelPassword
+	o.Sentinel.Username, o.Sentinel.Password = r.SentinelUsername, r.SentinelPassword
 	if c := r.Certificates; c != nil {
 		o.TLS = lanes.TLS{CAFile: c.CAFile, CertFile: c.ClientCert, KeyFile: c.ClientKey}
 	}

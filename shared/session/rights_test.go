@@ -194,3 +194,65 @@ func signalOnTheMove(ctx context.Context, t *testing.T, r *servers.Redis, f *ses
 	}
 	return err
 }
+
+// The same of the sentinels. What go-redis is refused there it does not always tell, so they are asked.
+func TestSentinelRights_areAllNeeded(t *testing.T) {
+	t.Parallel()
+	rights := lanes.SentinelRights()
+	r := redistest.Begin(t, servers.Sentinel, servers.Options{Replicas: 1, Rights: lanes.Rights(redistest.Prefix, false), SentinelRights: rights})
+	ctx := context.Background()
+	connect := func(t *testing.T, user, rights string) error {
+		args := []any{"ACL", "SETUSER", user, "on", ">" + r.SentinelPassword}
+		for right := range strings.FieldsSeq(rights) {
+			args = append(args, right)
+		}
+		for _, s := range r.Sentinels {
+			if err := s.Admin().Do(ctx, args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := redistest.OptionsOf(r)
+		o.Sentinel.Username, o.Timeout = user, time.Second
+		l, err := lanes.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return l.Ping(ctx)
+	}
+	refused := func(user string) bool {
+		for _, s := range r.Sentinels {
+			entries, err := s.Admin().Do(ctx, "ACL", "LOG", 128).Slice()
+			if err == nil && strings.Contains(fmt.Sprint(entries), "username "+user+" ") {
+				return true
+			}
+		}
+		return false
+	}
+	if err := connect(t, "all", rights); err != nil {
+		t.Fatalf("with all rights: %v", err)
+	}
+	i := 0
+	for right := range strings.FieldsSeq(rights) {
+		if !strings.ContainsAny(right[:1], "+&") {
+			continue
+		}
+		user := fmt.Sprintf("u%d", i)
+		i++
+		t.Run(right, func(t *testing.T) {
+			t.Parallel()
+			err := connect(t, user, strings.Replace(rights+" ", " "+right+" ", " ", 1))
+			for deadline := time.Now().Add(10 * time.Second); err == nil && !refused(user); { // it pings some seconds later
+				if time.Now().After(deadline) {
+					t.Fatal("nothing is refused without it")
+				}
+				time.Sleep(50 * time.Millisecond) // between two looks at a condition with a deadline
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if refused("all") {
+			t.Error("something is refused with all rights")
+		}
+	})
+}

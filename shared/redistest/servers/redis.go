@@ -23,6 +23,8 @@ type Options struct {
 	// Rights of the user "helix", as behind ACL SETUSER. Empty: there are no users, and everybody may do
 	// everything.
 	Rights string
+	// SentinelRights of the same user at the sentinels, where Rights are set.
+	SentinelRights string
 }
 
 // User is the name of the user with few rights.
@@ -36,8 +38,8 @@ type Redis struct {
 	Certificates *Certificates // nil without TLS
 	Servers      []*Server     // masters first, in the order of their slots
 	Sentinels    []*Server
-	// SentinelPassword is what sentinels ask for; empty: nothing.
-	SentinelPassword string
+	// SentinelUsername and SentinelPassword are what sentinels ask for; empty: nothing.
+	SentinelUsername, SentinelPassword string
 
 	o       Options
 	access  *access

@@ -35,7 +35,7 @@ func Sentinel(o Options) (*Redis, error) {
 			return r, err
 		}
 		if o.Rights != "" {
-			r.SentinelPassword = rand.Text()
+			r.SentinelUsername, r.SentinelPassword = User, rand.Text()
 		}
 		r.masters = 1
 		for i := range 1 + o.Replicas {
@@ -74,7 +74,10 @@ func (r *Redis) addSentinels() error {
 	if err != nil {
 		return err
 	}
-	access := &access{password: r.SentinelPassword, tls: r.access.tls}
+	access := &access{tls: r.access.tls}
+	if r.SentinelPassword != "" {
+		access.password = rand.Text()
+	}
 	var ids []string
 	for i := range sentinels {
 		s, err := newServer(r.o.Dir, fmt.Sprintf("sentinel-%d", i), access)
@@ -98,8 +101,8 @@ func (r *Redis) addSentinels() error {
 		if p := r.access.password; p != "" {
 			fmt.Fprintf(&b, "sentinel auth-pass %s %s\n", MasterName, p)
 		}
-		if p := r.SentinelPassword; p != "" {
-			fmt.Fprintf(&b, "requirepass %s\nsentinel sentinel-pass %[1]s\n", p)
+		if p := access.password; p != "" {
+			fmt.Fprintf(&b, "requirepass %s\nsentinel sentinel-pass %[1]s\nuser %s on >%s %s\n", p, User, r.SentinelPassword, r.o.SentinelRights)
 		}
 		for _, replica := range r.Servers[1:] {
 			fmt.Fprintf(&b, "sentinel known-replica %s 127.0.0.1 %s\n", MasterName, replica.port())

@@ -16,6 +16,9 @@ type World struct {
 	Direct []string // host:port of the edges themselves
 	Lease  time.Duration
 	Stats  Stats
+	// LateSignals says that a signal may come behind newer ones: a master that was paused until another took
+	// its place passes on what it finds in its sockets, and a Cluster takes that to all subscribers.
+	LateSignals bool
 
 	began time.Time
 
