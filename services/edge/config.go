@@ -74,6 +74,10 @@ type Config struct {
 	Shutdown struct {
 		Timeout config.Duration `key:"timeout" help:"that each service has to end"`
 	} `key:"shutdown"`
+	Trace struct {
+		OTLPEndpoint string  `key:"otlp_endpoint" help:"an OpenTelemetry collector, OTLP over HTTP, such as http://collector:4318; empty: no traces"`
+		Sample       float64 `key:"sample" help:"share of the changes that are followed from socket to delivery, 0 to 1"`
+	} `key:"trace"`
 	Log struct {
 		Level  string `key:"level" help:"debug, info, warn or error"`
 		Format string `key:"format" help:"text or json"`
@@ -96,6 +100,7 @@ func defaultConfig() Config {
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
+	c.Trace.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -151,6 +156,11 @@ func (c *Config) validate() error {
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
+	if c.Trace.OTLPEndpoint != "" {
+		u, err := url.Parse(c.Trace.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "trace.otlp_endpoint", "no such URL", "an http or https URL")
+	}
+	check(c.Trace.Sample >= 0 && c.Trace.Sample <= 1, "trace.sample", c.Trace.Sample, "from 0 to 1")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

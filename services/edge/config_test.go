@@ -22,6 +22,8 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 		"bad_node_id":      `node.id is "edge one": it must be`,
 		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
 		"several_mistakes": "change.burst is 0",
+		"trace_bad_url":    "trace.otlp_endpoint is no such URL: it must be an http or https URL",
+		"trace_too_much":   "trace.sample is 1.5: it must be from 0 to 1",
 
 		"auth_unknown_mode":      `auth.mode is "basic": it must be none or jwt`,
 		"auth_without_a_key":     "auth.mode is jwt: it must be with one of auth.secret, auth.secret_file and auth.jwks_url, and there are 0",

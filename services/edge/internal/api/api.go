@@ -32,6 +32,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"helix/shared/flows"
+	"helix/shared/telemetry"
 )
 
 const (
@@ -57,6 +58,8 @@ type Options struct {
 	// Ready says whether the node may be sent traffic; nil, the function or its error, means yes. What
 	// the public listener tells of the error is its NotReady part.
 	Ready func(context.Context) error
+	// Traces follows changes; nil follows none.
+	Traces *telemetry.Traces
 	// Log takes refusals with a cause, panics and, at debug level, every request; nil is silent.
 	Log *slog.Logger
 	// Version is what GET /api/version says.
@@ -74,6 +77,7 @@ type Options struct {
 type api struct {
 	answerer
 	flows   *flows.Flows
+	traces  *telemetry.Traces
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
 	ready   func(context.Context) error
 	version string
@@ -101,6 +105,7 @@ func routes(o Options) chi.Router {
 	a := &api{
 		answerer: newAnswerer(o.Log),
 		flows:    o.Flows,
+		traces:   o.Traces,
 		knows:    o.Authenticate,
 		ready:    o.Ready,
 		version:  o.Version,
