@@ -118,7 +118,7 @@ func (c *traceCollector) String() string {
 
 // traced starts an edge that follows a share of the changes.
 func traced(t testing.TB, redis *redistest.Server, node, endpoint, sample string) *running {
-	return start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_NODE_ID="+node, "HELIX_TRACE_OTLP_ENDPOINT="+endpoint, "HELIX_TRACE_SAMPLE="+sample)
+	return start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_NODE_ID="+node, "HELIX_TRACE_OTLP_ENDPOINT="+endpoint, "HELIX_TRACE_SAMPLE="+sample, "HELIX_SHUTDOWN_DELAY=0s", "HELIX_SHUTDOWN_DRAIN=0s")
 }
 
 func TestTrace_ofOneChange_leadsFromTheSocketToTheMembersOfBothEdges(t *testing.T) {
@@ -277,7 +277,7 @@ func TestTrace_disturbsNobody_whenTheCollectorIsStuckOrAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			redis := redistest.Start(t)
-			a := start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_TRACE_OTLP_ENDPOINT="+url, "HELIX_TRACE_SAMPLE=1", "HELIX_SHUTDOWN_TIMEOUT=500ms")
+			a := start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_TRACE_OTLP_ENDPOINT="+url, "HELIX_TRACE_SAMPLE=1", "HELIX_SHUTDOWN_TIMEOUT=500ms", "HELIX_SHUTDOWN_DELAY=0s", "HELIX_SHUTDOWN_DRAIN=0s")
 			ann := a.dial()
 			ann.ask(`["1","1","flow:f","phx_join",{}]`, `"status":"ok"`)
 			for i := range 100 {
