@@ -64,7 +64,7 @@ func NewTraces(o TraceOptions) (*Traces, error) {
 	b.ctx, b.stop = context.WithCancel(ctx)
 	queue := &queue{SpanProcessor: sdktrace.NewBatchSpanProcessor(b, sdktrace.WithMaxQueueSize(maxSpans)), sender: b}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithResource(what), sdktrace.WithSpanProcessor(queue))
-	return &Traces{provider: provider, sender: b, tracer: provider.Tracer("helix"), sample: o.Sample}, nil
+	return &Traces{provider: provider, queue: queue, sender: b, tracer: provider.Tracer("helix"), sample: o.Sample}, nil
 }
 
 // Close sends what waits, for as long as ctx allows, and ends the sending.
@@ -73,7 +73,8 @@ func (t *Traces) Close(ctx context.Context) error {
 		return nil
 	}
 	err := t.provider.Shutdown(ctx)
-	t.sender.stop() // where the time was too short: what is under way ends now, and what waits fails at once
+	t.sender.stop()           // where the time was too short: what is under way ends now, and what waits fails at once
+	_ = t.queue.Shutdown(ctx) // the provider does not, where there was no time at all; twice is once
 	<-t.sender.ended
 	if err != nil {
 		return fmt.Errorf("send the last traces: %w", err)

@@ -25,6 +25,7 @@ import (
 // a random number: no memory, no lock.
 type Traces struct {
 	provider *sdktrace.TracerProvider
+	queue    *queue
 	sender   *sender
 	tracer   trace.Tracer
 	sample   float64

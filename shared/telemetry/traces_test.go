@@ -94,6 +94,20 @@ func TestReceive_goesOnFromAParent_andFromNothingElse(t *testing.T) {
 	}
 }
 
+func TestTraces_end_whereThereIsNoTimeLeft(t *testing.T) {
+	t.Parallel()
+	traces, m := newTraces(t, "http://127.0.0.1:1", 1)
+	traces.Change("f").End(nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := traces.Close(ctx); err == nil {
+		t.Error("it says that all was sent")
+	}
+	if failed := testutil.ToFloat64(m.TraceSpans.WithLabelValues("failed")); failed != 1 {
+		t.Errorf("%v failed", failed)
+	}
+}
+
 func TestTraces_dropAndCountWhatDoesNotFit_andEndInTime(t *testing.T) {
 	t.Parallel()
 	asked, over := make(chan struct{}, 100), make(chan struct{})
