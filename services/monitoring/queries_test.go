@@ -150,6 +150,9 @@ func traffic(t *testing.T, public string) {
 	if _, _, err := websocket.DefaultDialer.Dial(socket+"9.0.0", nil); err == nil {
 		t.Fatal("an unknown version was taken")
 	}
+	if response, err := http.Post("http://"+public+"/api/flows/f/changes", "text/plain", nil); err != nil || response.Body.Close() != nil || response.StatusCode < 400 {
+		t.Fatalf("a change that is none was taken: %v %v", response, err)
+	}
 	dial := func() *websocket.Conn {
 		conn, _, err := websocket.DefaultDialer.Dial(socket+"2.0.0", nil)
 		if err != nil {
