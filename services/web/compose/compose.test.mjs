@@ -54,7 +54,7 @@ test("two official clients land on different edges, and see each other", async (
   assert.equal(plainly.joined.client_count, 3);
 });
 
-test("writers go on while an edge is stopped, another killed, Redis restarted and the balancer reloaded: nothing is lost", { timeout: 300_000 }, async (t) => {
+test("writers go on while edges are stopped, killed and replaced, Redis restarted and the balancer reloaded: nothing is lost", { timeout: 300_000 }, async (t) => {
   const flow = newFlow("compose");
   const writers = VARIANTS.slice(0, 3).map((variant, i) => new PhoenixWriter(t, variant, stack.ws, flow, `phoenix-${i}`));
   for (let i = 0; i < 3; i++) writers.push(new HelixWriter(t, stack.ws, flow, `helix-${i}`));
@@ -82,6 +82,8 @@ test("writers go on while an edge is stopped, another killed, Redis restarted an
   await during("kill edge-b", () => stack.kill("edge-b"));
   assert.ok(writers.every(({ edge }) => edge !== "edge-b"), "its clients are elsewhere");
   await during("start edge-b", () => stack.start("edge-b"));
+
+  await during("replace edge-c", () => stack.replace("edge-c"));
 
   await during("restart redis", () => stack.restart("redis"));
 

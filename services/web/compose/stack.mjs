@@ -35,6 +35,11 @@ export async function start(service) {
   await compose("up", "--detach", "--no-build", "--no-deps", "--wait", "--wait-timeout", "60", service);
 }
 
+/** replace puts another container in the place of one, as an upgrade does. */
+export async function replace(service) {
+  await compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "--wait", "--wait-timeout", "90", service);
+}
+
 /** restart stops a container and starts it again. */
 export async function restart(service) { await compose("restart", service); }
 
