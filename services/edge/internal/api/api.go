@@ -87,6 +87,8 @@ type api struct {
 	ready   func(context.Context) error
 	version string
 	page    page
+	slots   slots   // of documents
+	answers answers // the same, as they are sent
 }
 
 // New makes the handler of the public listener. It panics when a required option is missing or the
@@ -115,6 +117,8 @@ func routes(o Options) chi.Router {
 		ready:    o.Ready,
 		version:  o.Version,
 		page:     mustReadPage(o.Page),
+		slots:    make(slots, documentsAtOnce),
+		answers:  answers{most: mostAnswered},
 	}
 	r := chi.NewRouter()
 	r.Use(

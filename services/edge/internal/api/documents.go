@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -96,7 +97,7 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	d, err := a.flows.Document(r.Context(), id)
+	d, err := a.readDocument(r.Context(), id)
 	if err != nil {
 		a.refuse(w, r, err)
 		return
@@ -104,9 +105,28 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 	if a.answerOnCondition(w, r, c, d.Position, d.UpdatedAt) { // it may have changed in between
 		return
 	}
+	defer a.answers.hold(w, len(d.JSON))()
 	describe(w, d.Position, d.UpdatedAt)
 	w.Header().Set("Content-Length", strconv.Itoa(len(d.JSON)))
 	sendCached(w, http.StatusOK, "application/json", "private, no-cache", d.JSON)
+}
+
+func (a *api) readDocument(ctx context.Context, id string) (flows.Document, error) {
+	leave, err := a.slots.enter(ctx)
+	if err != nil {
+		return flows.Document{}, err
+	}
+	defer leave()
+	return a.flows.Document(ctx, id)
+}
+
+func (a *api) replaceDocument(ctx context.Context, id string, body []byte, only flows.Condition) (flows.Replaced, error) {
+	leave, err := a.slots.enter(ctx)
+	if err != nil {
+		return flows.Replaced{}, err
+	}
+	defer leave()
+	return a.flows.Replace(ctx, id, body, only)
 }
 
 // answerOnCondition answers a request for a document whose conditions say that it is not to be sent.
@@ -156,7 +176,7 @@ func (a *api) putDocument(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	got, err := a.flows.Replace(r.Context(), raw, body, c.allow())
+	got, err := a.replaceDocument(r.Context(), raw, body, c.allow())
 	if err != nil {
 		a.refuse(w, r, err)
 		return
