@@ -18,6 +18,7 @@ import (
 	"helix/edge/internal/peer"
 	"helix/edge/internal/socket"
 	"helix/shared/config"
+	"helix/shared/session"
 )
 
 // Config is every setting of an edge. A setting is a promise to test: ask first whether one value
@@ -74,6 +75,11 @@ type Config struct {
 		LogChanges int             `key:"log_changes" help:"that the log keeps of those which the snapshot holds: clients away for no longer resume without the document"`
 		LogAge     config.Duration `key:"log_age" help:"after which the log lets go of what the snapshot holds"`
 	} `key:"document"`
+	Version struct {
+		Interval config.Duration `key:"interval" help:"between two versions of a document while it is edited, a fifth of it where it comes to rest; 0: none are made but those with a name"`
+		Keep     int             `key:"keep" help:"versions of a flow, the older ones further apart; and as many with a name, which stay until somebody removes them"`
+		MaxBytes config.Bytes    `key:"max_bytes" help:"of a flow's versions as Redis has them, compressed; half of it at most for those with a name"`
+	} `key:"version"`
 	Auth struct {
 		Mode       string          `key:"mode" help:"none: whoever reaches the edge may do everything; jwt: sockets and the HTTP API need a token"`
 		Secret     string          `key:"secret" secret:"true" help:"that tokens are signed with (HS256, HS384, HS512): 32 bytes or more"`
@@ -126,6 +132,8 @@ func defaultConfig() Config {
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
+	b := session.DefaultVersionBounds
+	c.Version.Interval, c.Version.Keep, c.Version.MaxBytes = config.Duration(b.Interval), b.Keep, config.Bytes(b.Bytes)
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
@@ -200,6 +208,9 @@ func (c *Config) validate() error {
 		}
 	}
 	between(int64(c.HTTP.MaxConnections), 0, 10_000_000, "http.max_connections", c.HTTP.MaxConnections, "from 0 to 10000000")
+	check(c.Version.Interval == 0 || (c.Version.Interval >= config.Duration(time.Second) && c.Version.Interval <= config.Duration(365*24*time.Hour)), "version.interval", c.Version.Interval, "0, or from 1s to 8760h")
+	between(int64(c.Version.Keep), 1, 1000, "version.keep", c.Version.Keep, "from 1 to 1000")
+	between(int64(c.Version.MaxBytes), 64<<10, 1<<30, "version.max_bytes", c.Version.MaxBytes, "from 64KiB to 1GiB")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")

@@ -20,6 +20,7 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 		"bad_duration":     `socket.idle_timeout: "60" is no duration`,
 		"frame_too_large":  "socket.max_frame_bytes is 1GiB: it must be from 1KiB to 64MiB",
 		"bad_node_id":      `node.id is "edge one": it must be`,
+		"version_interval": "version.interval is 1ms: it must be 0, or from 1s to 8760h",
 		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
 		"several_mistakes": "change.burst is 0",
 

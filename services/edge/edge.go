@@ -114,7 +114,8 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 			return func() { close(released) }
 		},
 		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
-		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
+		VersionBounds: session.VersionBounds{Interval: time.Duration(cfg.Version.Interval), Keep: cfg.Version.Keep, Bytes: int(cfg.Version.MaxBytes)},
+		Flush:         writers.Flush, Metrics: metrics, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 

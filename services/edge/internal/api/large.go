@@ -34,6 +34,16 @@ func (s slots) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// inTurn calls f when it is its turn.
+func inTurn[T any](ctx context.Context, s slots, f func() (T, error)) (result T, err error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return result, err
+	}
+	defer leave()
+	return f()
+}
+
 // answers are the documents that are being sent.
 type answers struct {
 	most int
