@@ -67,6 +67,7 @@ type Config struct {
 		MaxFrameBytes  config.Bytes    `key:"max_frame_bytes" help:"of one message of a client"`
 		MaxChannels    int             `key:"max_channels" help:"joined on one socket"`
 		QueueBytes     config.Bytes    `key:"queue_bytes" help:"that may wait for one client; past it the client is closed with 1013"`
+		WaitingBytes   config.Bytes    `key:"waiting_bytes" help:"of documents that wait to be written to all clients together; past it the client goes that has not read its own for longest"`
 		MessageRate    int             `key:"message_rate" help:"messages a second of one socket, and four seconds of them at once; who sends more is read more slowly; 0: no bound"`
 	} `key:"socket"`
 	Address limits `key:"address"`
@@ -138,7 +139,7 @@ func defaultConfig() Config {
 	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
 	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
 	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
-	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.MessageRate = 128, 1<<20, 1000
+	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.WaitingBytes, c.Socket.MessageRate = 128, 1<<20, 512<<20, 1000
 	// A thousand members of a flow behind one address come back at once when their edge restarts, with two
 	// tabs each. A user is a person, or a program that is many clients.
 	c.Address = limits{MaxSockets: 20_000, SocketRate: 500, JoinRate: 1000, RequestRate: 500}
@@ -211,6 +212,7 @@ func (c *Config) validate() error {
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
+	between(int64(c.Socket.WaitingBytes), 2*int64(c.Document.MaxBytes), 1<<40, "socket.waiting_bytes", c.Socket.WaitingBytes, "from twice document.max_bytes to 1024GiB")
 	between(int64(c.Socket.MessageRate), 0, 1_000_000, "socket.message_rate", c.Socket.MessageRate, "from 0 to 1000000")
 	for section, l := range map[string]limits{"address": c.Address, "user": c.User} {
 		for key, n := range map[string]int{"max_sockets": l.MaxSockets, "socket_rate": l.SocketRate, "join_rate": l.JoinRate, "request_rate": l.RequestRate} {

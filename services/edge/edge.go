@@ -139,7 +139,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
+		WaitingBytes: int(cfg.Socket.WaitingBytes), MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
 		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 

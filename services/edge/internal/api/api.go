@@ -90,6 +90,8 @@ type api struct {
 	ready   func(context.Context) error
 	release string // that /api/version tells
 	page    page
+	slots   slots   // of documents
+	answers answers // the same, as they are sent
 }
 
 // New makes the handler of the public listener. It panics when a required option is missing or the
@@ -119,6 +121,8 @@ func routes(o Options) chi.Router {
 		ready:    o.Ready,
 		release:  o.Version,
 		page:     mustReadPage(o.Page),
+		slots:    make(slots, documentsAtOnce),
+		answers:  answers{most: mostAnswered},
 	}
 	r := chi.NewRouter()
 	r.Use(
