@@ -151,9 +151,9 @@ func (c *Cluster) failOver(f Fault) error {
 		}
 	}
 	err = c.Redis.AwaitFailover(ctx, master, replicas)
-	// A master that is back before everybody knows of the other takes changes that will be lost, unless it has
-	// to have a replica for that: no promise holds for them.
-	if err == nil && f.Kind != Failover && !c.alone {
+	// A master that is back before everybody knows of the other takes changes that will be lost, even where it
+	// has to have a replica for that, for one may still follow it: no promise holds for them.
+	if err == nil && f.Kind != Failover {
 		if err = c.Redis.AwaitAgreement(ctx, master); err == nil {
 			time.Sleep(c.told)
 		}
