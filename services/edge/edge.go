@@ -14,9 +14,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"helix/edge/internal/api"
+	"helix/edge/internal/bounds"
 	"helix/edge/internal/channel"
 	"helix/edge/internal/fanout"
 	"helix/edge/internal/leaseholder"
+	"helix/edge/internal/peer"
 	"helix/edge/internal/socket"
 	"helix/edge/internal/supervisor"
 	"helix/shared/flows"
@@ -29,7 +31,12 @@ import (
 type edge struct {
 	cfg      Config
 	log      *slog.Logger
+	metrics  *telemetry.Metrics
 	auth     auth
+	proxies  *peer.Proxies
+	guard    *bounds.Guard
+	security *telemetry.SecurityLog
+	redis    ping
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
 	router   *channel.Router
@@ -51,6 +58,7 @@ type edge struct {
 //	├── memory             given back when a storm is over
 //	├── sweeper            forgets flows whose retention is over
 //	├── expiry             ends sockets whose token has expired
+//	├── guard              forgets addresses and users of which there is nothing to know
 //	├── keys               of tokens, where there is a JWKS
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
@@ -62,11 +70,19 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	events := &telemetry.Bus{}
 	telemetry.CountEvents(events, metrics)
 	telemetry.LogEvents(events, log)
+	e.metrics = metrics
 
 	var err error
 	if e.auth, err = newAuth(&cfg, log); err != nil {
 		return nil, err
 	}
+	e.security = telemetry.NewSecurityLog(log, nil)
+	if e.proxies, err = newProxies(&cfg, log); err != nil {
+		return nil, err
+	}
+	e.guard = bounds.New(bounds.Options{
+		Connections: cfg.HTTP.MaxConnections, Address: cfg.Address.bounds(), User: cfg.User.bounds(), Metrics: metrics,
+	})
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
@@ -97,7 +113,8 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 			return func() { close(released) }
 		},
 		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
-		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
+		VersionBounds: session.VersionBounds{Interval: time.Duration(cfg.Version.Interval), Keep: cfg.Version.Keep, Bytes: int(cfg.Version.MaxBytes)},
+		Flush:         writers.Flush, Metrics: metrics, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 
@@ -109,18 +126,22 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		Connect: e.auth.connect, Router: e.router, Metrics: metrics, Log: log,
+		MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
+		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 
-	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Authenticate: e.auth.bearer(), Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
-	}), log)
+	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(onlyHosts(cfg.HTTP.Hosts, api.New(api.Options{
+		Flows: boundary, Authenticate: e.auth.bearer(), Allow: allowRequest(e.guard), Socket: e.sockets, Ready: e.ready,
+		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: e.security,
+		Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
+	}))), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
 	e.tree.Add("sweeper", sweeper{store, log})
 	e.tree.Add("expiry", e.sockets)
+	e.tree.Add("guard", e.guard)
 	if e.auth.keys != nil {
 		e.tree.Add("keys", e.auth.keys)
 	}
@@ -143,34 +164,48 @@ func (e *edge) run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("the edge ended: %w", err), e.lanes.Close())
 	case <-ctx.Done():
 	}
-	e.log.Info("stopping: moving the clients to other edges")
-	e.drain()
-	stopTree()
-	err := <-ended
-	e.router.Close()
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return errors.Join(err, e.lanes.Close())
+	return errors.Join(e.stop(ended, stopTree), e.lanes.Close())
 }
 
-// drain lets go of the clients: not ready at once, then the sockets, then what they left behind, so
-// that the counts are right and the leases free before this edge is gone.
-func (e *edge) drain() {
-	e.draining.Store(true)
-	e.sockets.Close(socket.ReasonRestart)
-	deadline := time.NewTimer(time.Duration(e.cfg.Shutdown.Timeout))
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !e.hub.Empty() {
-		select {
-		case <-deadline.C:
-			e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
-			return
-		case <-tick.C:
-		}
+// stop ends an edge in order. ended tells how the tree ended, by itself or because stopTree was called.
+func (e *edge) stop(ended <-chan error, stopTree func()) error {
+	defer e.router.Close()
+	ctx, hurry := context.WithCancel(context.Background())
+	defer hurry()
+	drained := make(chan struct{})
+	go func() { e.drain(ctx); close(drained) }()
+	select {
+	case <-drained:
+	case err := <-ended: // by itself: nothing here serves those who are left
+		hurry()
+		<-drained
+		return fmt.Errorf("the edge ended while it drained: %w", err)
 	}
+	stopTree()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// drain lets go of the clients: not ready at once, then the sockets in waves, then what they left behind,
+// so that the counts are right and the leases with other edges before this one is gone. When ctx ends it
+// goes without waves.
+func (e *edge) drain(ctx context.Context) {
+	e.draining.Store(true)
+	e.metrics.Draining.Set(1)
+	began := time.Now()
+	e.log.Info("stopping: no new clients from here on")
+	e.sockets.Drain(ctx, socket.Drain{Delay: time.Duration(e.cfg.Shutdown.Delay), Over: time.Duration(e.cfg.Shutdown.Drain)}, func(sockets int) {
+		e.public.server.SetKeepAlivesEnabled(false)
+		e.log.Info("moving the clients to other edges", "sockets", sockets, "over", e.cfg.Shutdown.Drain)
+	})
+	goodbye, cancel := context.WithTimeout(ctx, time.Duration(e.cfg.Shutdown.Timeout))
+	defer cancel()
+	if !e.hub.AwaitEmpty(goodbye) {
+		e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
+	}
+	e.log.Info("all clients are moved", "took", time.Since(began).Round(time.Millisecond))
 }
 
 // ready says whether this edge may get clients.
@@ -181,7 +216,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.lanes.Ping(ctx); err != nil {
+	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil
@@ -189,6 +224,13 @@ func (e *edge) ready(ctx context.Context) error {
 
 func (e *edge) listen() error {
 	e.public, e.admin = &endpoint{}, &endpoint{}
+	e.public.wrap = func(l net.Listener) net.Listener {
+		l = e.guard.Listen(l, e.proxies.Trusts, e.security)
+		if e.cfg.HTTP.ProxyProtocol {
+			l = e.proxies.Listen(l)
+		}
+		return l
+	}
 	if err := e.public.listen(e.cfg.HTTP.Addr); err != nil {
 		return fmt.Errorf("listen for clients (http.addr): %w", err)
 	}

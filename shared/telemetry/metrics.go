@@ -7,7 +7,11 @@ type Metrics struct {
 	Sockets         prometheus.Gauge       // open
 	SocketsOpened   prometheus.Counter     // upgrades that succeeded
 	SocketsClosed   *prometheus.CounterVec // by close code
+	SocketsMoved    prometheus.Counter     // told to come back to another edge
+	Draining        prometheus.Gauge       // 1: the edge moves its clients away, 0: it does not
 	UpgradesRefused *prometheus.CounterVec // by reason
+	RequestsRefused *prometheus.CounterVec // of the HTTP API, by the code of the refusal
+	Guarded         *prometheus.GaugeVec   // addresses and users that are counted one by one, by kind
 	Channels        prometheus.Gauge       // joined
 
 	Flows        prometheus.Gauge // with members on this edge
@@ -29,6 +33,7 @@ type Metrics struct {
 	Gaps           prometheus.Counter // seqs that did not come over pub/sub
 	Folds          prometheus.Counter // snapshots written
 	Restores       prometheus.Counter // documents put back that Redis had lost
+	Versions       prometheus.Counter // versions of documents that were kept
 
 	RedisLatency         *prometheus.HistogramVec // seconds, by script
 	RedisErrors          *prometheus.CounterVec   // by script
@@ -44,7 +49,11 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		Sockets:         r.gauge("sockets", "WebSockets that are open."),
 		SocketsOpened:   r.counter("sockets_opened_total", "WebSocket upgrades that succeeded."),
 		SocketsClosed:   r.counters("sockets_closed_total", "WebSockets that ended, by close code; 1006 stands for a connection that went without one.", "code"),
+		SocketsMoved:    r.counter("sockets_moved_total", "WebSockets that were told to come back to another edge."),
+		Draining:        r.gauge("draining", "1 while this edge turns clients away and moves those that it has, else 0."),
 		UpgradesRefused: r.counters("upgrades_refused_total", "Requests that were no WebSocket in the end, by reason.", "reason"),
+		RequestsRefused: r.counters("requests_refused_total", "Requests of the HTTP API that were refused, by the code of the refusal.", "reason"),
+		Guarded:         r.gauges("guarded", "Addresses and users whose sockets and rates are counted, by kind.", "kind"),
 		Channels:        r.gauge("channels", "Channels that are joined."),
 
 		Flows:        r.gauge("flows", "Flows that have members on this edge."),
@@ -67,6 +76,7 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 
 		Folds:    r.counter("folds_total", "Snapshots of documents that this edge wrote."),
 		Restores: r.counter("restores_total", "Documents that this edge put back because Redis had lost them."),
+		Versions: r.counter("versions_total", "Versions of documents that this edge kept."),
 
 		RedisLatency: r.histogram("redis_script_seconds", "Time from asking for a script run to its answer, by script.", "script",
 			[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
@@ -83,6 +93,12 @@ const namespace = "helix"
 
 func (r registry) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+	r.to.MustRegister(g)
+	return g
+}
+
+func (r registry) gauges(name, help, label string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	r.to.MustRegister(g)
 	return g
 }

@@ -19,9 +19,11 @@ var names = []string{
 	"helix_channels",
 	"helix_delivered_bytes_total",
 	"helix_deliveries_total",
+	"helix_draining",
 	"helix_flows",
 	"helix_folds_total",
 	"helix_gaps_total",
+	"helix_guarded{kind}",
 	"helix_joins_total",
 	"helix_lagging_members",
 	"helix_lease_gains_total",
@@ -31,15 +33,18 @@ var names = []string{
 	"helix_redis_script_errors_total{script}",
 	"helix_redis_script_seconds{script}",
 	"helix_refusals_total{reason}",
+	"helix_requests_refused_total{reason}",
 	"helix_restarts_total{service}",
 	"helix_restores_total",
 	"helix_sessions_held",
 	"helix_slow_writes_total",
 	"helix_sockets",
 	"helix_sockets_closed_total{code}",
+	"helix_sockets_moved_total",
 	"helix_sockets_opened_total",
 	"helix_subscriber_reconnects_total",
 	"helix_upgrades_refused_total{reason}",
+	"helix_versions_total",
 }
 
 // filled is a registry in which every metric has a value, also those by label.
@@ -50,6 +55,8 @@ func filled() *prometheus.Registry {
 		switch metric := m.Field(i).Interface().(type) {
 		case *prometheus.CounterVec:
 			metric.WithLabelValues("x").Inc()
+		case *prometheus.GaugeVec:
+			metric.WithLabelValues("x").Set(1)
 		case *prometheus.HistogramVec:
 			metric.WithLabelValues("x").Observe(0.001)
 		}
