@@ -18,8 +18,10 @@ local epoch, seq = read_head(head)
 if of_epoch ~= '' and (epoch ~= of_epoch or seq < of_seq) then
   return -1
 end
--- A number is a time too: so that none comes again after the list was deleted.
-number = integer(math.max(tonumber(number) + 1, now()))
+-- A number is a time too, in microseconds, of which each call takes some: so that none comes again after the
+-- list was deleted.
+local time = redis.call('TIME')
+number = integer(math.max(tonumber(number) + 1, time[1] * 1000000 + time[2]))
 redis.call('HSET', versions, 'number', number, 'list', list)
 for i = 7, 6 + gone do
   redis.call('HDEL', versions, 'd:' .. ARGV[i])

@@ -72,17 +72,20 @@ func people(v *flows.Version) []string {
 	return all
 }
 
-// writing has a follower change its own node over and over, until stop is called.
+// writing has a follower change its own node over and over, until stop is called; not so often that the log
+// would let go of what mustBeExact reads.
 func (f *follower) writing(from uint64, node string) (stop func() (next uint64)) {
 	done, ended := make(chan struct{}), make(chan uint64, 1)
 	go func() {
 		id := from
 		defer func() { ended <- id }()
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
 		for ; ; id++ {
 			select {
 			case <-done:
 				return
-			default:
+			case <-tick.C:
 				f.change(id, fmt.Sprintf(`{"nodes":{%q:{"x":%d}},"title":"at %d"}`, node, id, id))
 				f.acked(id)
 			}
