@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -40,6 +39,17 @@ type Config struct {
 		KeyPrefix string          `key:"key_prefix" help:"begins every key; the same on all edges"`
 		Lanes     int             `key:"lanes" help:"hash tags that the flows are spread over; the same on all edges, for ever"`
 		Timeout   config.Duration `key:"timeout" help:"of one round trip, and of connecting"`
+
+		Username             string `key:"username" help:"of the ACL, where the URL names none; empty: the default user"`
+		Password             string `key:"password" secret:"true" help:"where the URL names none"`
+		PasswordFile         string `key:"password_file" help:"a file that holds the password, read anew for each connection; a line end at its end does not count"`
+		SentinelUsername     string `key:"sentinel_username" help:"of the sentinels themselves, which have users of their own"`
+		SentinelPassword     string `key:"sentinel_password" secret:"true" help:"of the sentinels themselves"`
+		SentinelPasswordFile string `key:"sentinel_password_file" help:"a file that holds it"`
+		TLSCAFile            string `key:"tls_ca_file" help:"PEM file of the authorities that Redis's certificates are checked by; empty: the system's"`
+		TLSCertFile          string `key:"tls_cert_file" help:"PEM file of this edge's certificate, where Redis asks for one; read anew for each connection, like its key"`
+		TLSKeyFile           string `key:"tls_key_file" help:"PEM file of its key"`
+		TLSServerName        string `key:"tls_server_name" help:"that Redis's certificates must bear; empty: the name by which a server is reached, or for one reached by address the name in the URL"`
 	} `key:"redis"`
 	Node struct {
 		ID string `key:"id" help:"name of this edge in logs and in the lease; empty: the host's name and a random end"`
@@ -143,7 +153,6 @@ func defaultConfig() Config {
 var (
 	prefixForm = regexp.MustCompile(`^[A-Za-z0-9:_.-]{1,64}$`)
 	nodeForm   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
-	redisURLs  = []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
 )
 
 // validate names every setting that cannot be.
@@ -172,10 +181,7 @@ func (c *Config) validate() error {
 			wrong = append(wrong, fmt.Errorf("socket.allowed_origins has %q: %w", origin, err))
 		}
 	}
-	if c.Redis.URL != "" {
-		u, err := url.Parse(c.Redis.URL)
-		check(err == nil && slices.Contains(redisURLs, u.Scheme), "redis.url", "no such URL", "a URL with the scheme "+strings.Join(redisURLs, ", "))
-	}
+	c.validateRedis(check)
 	check(prefixForm.MatchString(c.Redis.KeyPrefix), "redis.key_prefix", fmt.Sprintf("%q", c.Redis.KeyPrefix), "1 to 64 letters, digits, or : _ . -")
 	between(int64(c.Redis.Lanes), 1, 16384, "redis.lanes", c.Redis.Lanes, "from 1 to 16384")
 	duration := func(d config.Duration, low, high time.Duration, key string) {
@@ -229,6 +235,7 @@ const (
 	commandVersion        = "version"
 	commandHealthcheck    = "healthcheck"
 	commandToken          = "token"
+	commandACL            = "acl"
 )
 
 // parseCommand reads the command line and, for commands that need them, the settings.
@@ -243,7 +250,7 @@ func parseCommand(args, environ []string) (command string, cfg Config, err error
 			return commandHelp, cfg, nil
 		case arg == "--version" || arg == "version":
 			return commandVersion, cfg, nil
-		case arg == "config" || arg == "healthcheck" || arg == "run":
+		case arg == "config" || arg == "healthcheck" || arg == "run" || arg == commandACL:
 			command = arg
 		case arg == "--markdown" && command == commandConfig:
 			return commandConfigMarkdown, cfg, nil
@@ -281,6 +288,8 @@ func writeHelp(w io.Writer) error {
   helix [--config FILE]             serve
   helix config [--config FILE]      print the settings as they are, secrets hidden
   helix config --markdown           print the table of settings for a README
+  helix acl [--config FILE]         print the command that gives Redis's user "helix" the rights that an edge needs,
+                                    for redis.url and redis.key_prefix as they are
   helix healthcheck                 ask the edge on this machine whether it is ready
   helix token --user ID [--name NAME] [--for 1h] [--right 'FLOWS=read,write,manage']... [--config FILE]
                                     mint a token for development, signed with auth.secret; FLOWS is a flow id, or

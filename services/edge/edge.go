@@ -86,10 +86,9 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
-	e.lanes, err = lanes.Open(lanes.Options{
-		URL: cfg.Redis.URL, Prefix: cfg.Redis.KeyPrefix, Lanes: cfg.Redis.Lanes, Timeout: time.Duration(cfg.Redis.Timeout),
-		Observe: observeRedis(metrics), Reconnected: metrics.SubscriberReconnects.Inc, Log: log,
-	})
+	redis := cfg.lanesOptions()
+	redis.Observe, redis.Reconnected, redis.Log = observeRedis(metrics), metrics.SubscriberReconnects.Inc, log
+	e.lanes, err = lanes.Open(redis)
 	if err != nil {
 		e.closeListeners()
 		return nil, err
