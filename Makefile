@@ -2,10 +2,10 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run dev build test lint bench check fuzz fmt clean
+.PHONY: help run dev up down build test test-compose lint bench check fuzz fmt clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
@@ -13,11 +13,20 @@ run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Re
 dev: ## the page with hot reload, in front of a local edge
 	@scripts/dev
 
+up: ## Helix in containers: three edges behind a balancer, at http://localhost:8080 (HELIX_PORT)
+	@scripts/up
+
+down: ## end what `make up` started; the flows stay in their volume
+	@scripts/down
+
 build: ## build the page, bin/helix and bin/bench
 	@scripts/build
 
 test: ## install what is needed, then run every check and every test
 	@scripts/test
+
+test-compose: ## start the containers apart, break them while official clients write, find nothing lost
+	@scripts/test-compose
 
 lint: ## formatting, vet, linters
 	@scripts/lint
