@@ -57,11 +57,11 @@ test("two pages edit one flow: nodes, drags, cursors, selections and my own undo
 
   // While Ann drags, Bob sees it move, and her cursor over it; the drop is one change.
   const box = await node(ann, "Node 1").boundingBox();
-  const before = await place(bob, "Node 1");
+  const start = await place(bob, "Node 1");
   await ann.mouse.move(box.x + 20, box.y + 15);
   await ann.mouse.down();
   await ann.mouse.move(box.x - 80, box.y - 85, { steps: 10 });
-  await until("Bob sees it move", async () => `${await place(bob, "Node 1")}` !== `${before}`);
+  await until("Bob sees it move", async () => `${await place(bob, "Node 1")}` !== `${start}`);
   await bob.locator(".helix-cursor", { hasText: "Ann" }).waitFor();
   const held = await (await fetch(`${cluster.edges[2].http}/api/flows/together`)).json();
   assert.deepEqual(Object.values(held.nodes)[0].position, { x: 0, y: 0 });
@@ -70,7 +70,7 @@ test("two pages edit one flow: nodes, drags, cursors, selections and my own undo
   await until("both have it in one place", async () => `${await place(ann, "Node 1")}` === `${await place(bob, "Node 1")}`);
   await bob.locator(".helix-selection", { hasText: "Ann" }).waitFor();
   const dropped = await place(ann, "Node 1");
-  assert.notDeepEqual(dropped, before);
+  assert.notDeepEqual(dropped, start);
 
   // Bob connects the two; Ann's undo takes back her drag, and not his edge.
   const from = await node(bob, "Node 1").locator(".react-flow__handle-bottom").boundingBox();
@@ -81,7 +81,7 @@ test("two pages edit one flow: nodes, drags, cursors, selections and my own undo
   await bob.mouse.up();
   await ann.locator(".react-flow__edge").waitFor({ state: "attached" });
   await ann.getByText("Undo").click();
-  await until("it is back where it was", async () => `${await place(bob, "Node 1")}` === `${before}`);
+  await until("it is back where it was", async () => `${await place(bob, "Node 1")}` === `${start}`);
   await ann.getByText("Redo").click();
   await until("it is where she had put it", async () => `${await place(bob, "Node 1")}` === `${dropped}`);
   assert.equal(await bob.locator(".react-flow__edge").count(), 1);

@@ -6,7 +6,7 @@ import { Sim } from "../../client/test/sim.ts";
 import { createFlowSession } from "../src/flow-session.ts";
 import type { FlowEvent, FlowSession, FlowSessionOptions } from "../src/index.ts";
 
-export type Session = FlowSession<Node, Edge>;
+export type Session = FlowSession;
 
 /** Stage is a flow and the people in it. */
 export class Stage {
