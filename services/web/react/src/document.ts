@@ -4,8 +4,8 @@ import type { Json, JsonObject } from "@helix/client";
 /** FlowDocument is a flow's document. Members that this library does not know are kept as they are. */
 export interface FlowDocument {
   readonly title?: string;
-  readonly nodes?: { readonly [id: string]: NodeRecord };
-  readonly edges?: { readonly [id: string]: EdgeRecord };
+  readonly nodes?: Readonly<Record<string, NodeRecord>>;
+  readonly edges?: Readonly<Record<string, EdgeRecord>>;
   readonly [name: string]: unknown;
 }
 

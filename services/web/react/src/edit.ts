@@ -256,7 +256,7 @@ export function takeBack(document: JsonObject, edit: Edit): TakenBack {
     if (!objects) return keep(value);
     const made: Record<string, Json> = { ...value };
     for (const name of new Set([...Object.keys(before ?? nothing), ...Object.keys(after ?? nothing)])) {
-      const next = backPlace(own(value, name), own((before ?? nothing) as JsonObject, name), own((after ?? nothing) as JsonObject, name));
+      const next = backPlace(own(value, name), own((before ?? nothing), name), own((after ?? nothing), name));
       if (next === undefined) delete made[name];
       else put(made, name, next);
     }
@@ -268,13 +268,13 @@ export function takeBack(document: JsonObject, edit: Edit): TakenBack {
 }
 
 /** isWhole tells an element from what a late write leaves of a deleted one. */
-export function isWhole(record: Json | undefined): record is JsonObject {
-  if (!isObject(record)) return false;
-  const type = own(record, "type");
-  if (typeof own(record, "source") === "string" && typeof own(record, "target") === "string") return true;
-  const position = own(record, "position");
+export function isWhole(value: Json | undefined): value is JsonObject {
+  if (!isObject(value)) return false;
+  const type = own(value, "type");
+  if (typeof own(value, "source") === "string" && typeof own(value, "target") === "string") return true;
+  const position = own(value, "position");
   const placed = isObject(position) && typeof position["x"] === "number" && typeof position["y"] === "number";
-  return placed && (typeof type === "string" || isObject(own(record, "data")));
+  return placed && (typeof type === "string" || isObject(own(value, "data")));
 }
 
 /** settleElements keeps the graph whole: a node that an edge of others ends at, or that holds nodes of others, stays; an

@@ -108,7 +108,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     return {
       nodes: this.#projection.nodes,
       edges: this.#projection.edges,
-      document: (this.client?.document ?? empty) as FlowDocument,
+      document: (this.client?.document ?? empty),
       status,
       loaded,
       editable: loaded && this.#link.takesChanges,

@@ -57,21 +57,23 @@ export class Gestures<N extends Node, E extends Edge> {
       const { id } = change;
       if (!there(id)) continue;
       switch (change.type) {
-        case "position":
+        case "position": {
+          const held = this.#dragged.get(id);
           if (change.dragging === true) {
-            const position = change.position ?? this.#dragged.get(id) ?? projection.node(id)?.position;
+            const position = change.position ?? held ?? projection.node(id)?.position;
             if (!position) break;
             dragging = true;
             this.#dragged.set(id, position);
             projection.local(id, { position, dragging: true });
-          } else if (this.#dragged.has(id)) {
-            dropped.set(id, change.position ?? this.#dragged.get(id) as XYPosition);
+          } else if (held) {
+            dropped.set(id, change.position ?? held);
           } else if (change.position && (resizing.has(id) || this.#resized.has(id))) {
             projection.local(id, { position: change.position });
           } else if (change.position) {
             placed.set(id, change.position);
           }
           break;
+        }
         case "dimensions": {
           const { dimensions, setAttributes } = change;
           if (dimensions) projection.local(id, { measured: dimensions });

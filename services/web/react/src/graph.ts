@@ -18,7 +18,7 @@ function added<T extends { id: string }>(there: JsonObject, elements: readonly T
     const place = typeof one === "object" && one !== null && !Array.isArray(one) ? (one as JsonObject)["order"] : undefined;
     if (typeof place === "number") order = Math.max(order, place);
   }
-  return Object.fromEntries(elements.map((one) => [one.id, { ...record(one), order: ++order } as JsonObject]));
+  return Object.fromEntries(elements.map((one) => [one.id, { ...record(one), order: ++order }]));
 }
 
 /** removal gives the patch that deletes elements: the nodes inside removed nodes too, and all edges at them, those too that
@@ -70,12 +70,13 @@ export function replaced(shown: object, wanted: object, record: (element: object
 /** pasted gives copies under new ids. Nodes whose parent is copied too move with it; edges are copied where both ends are. */
 export function pasted<N extends Node, E extends Edge>(elements: { readonly nodes: readonly N[]; readonly edges: readonly E[] }, by: XYPosition): { nodes: N[]; edges: E[]; ids: Map<string, string> } {
   const ids = new Map(elements.nodes.map(({ id }) => [id, newId()]));
+  const idOf = (old: string) => ids.get(old) ?? old;
   const nodes = elements.nodes.map((node): N => {
     const parent = node.parentId === undefined ? undefined : ids.get(node.parentId);
     const { x, y } = node.position;
     return {
       ...node,
-      id: ids.get(node.id) as string,
+      id: idOf(node.id),
       ...(parent === undefined ? { position: { x: x + by.x, y: y + by.y } } : { parentId: parent }),
     };
   });

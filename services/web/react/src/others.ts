@@ -2,7 +2,7 @@
 import type { XYPosition } from "@xyflow/react";
 import type { Json, Person } from "@helix/client";
 import { decode } from "./live.ts";
-import { peersOf, type Cursor, type Peer, type View } from "./people.ts";
+import { peerOf, peersOf, type Cursor, type Peer, type View } from "./people.ts";
 
 /** A drag that nothing is heard of for so long is over. */
 const DRAG_MS = 4_000;
@@ -58,9 +58,9 @@ export class Others {
   people(people: readonly Person[]): boolean {
     const before = this.#peers;
     this.#peers = peersOf(people, before);
-    const others = people.filter(({ me }) => !me).map(({ clientId }) => this.#peers.get(clientId) as Peer);
-    const mine = people.find(({ me }) => me);
-    const me = mine && this.#peers.get(mine.clientId);
+    const peers = people.map((person) => ({ mine: person.me, peer: this.#peers.get(person.clientId) ?? peerOf(person) }));
+    const others = peers.filter(({ mine }) => !mine).map(({ peer }) => peer);
+    const me = peers.find(({ mine }) => mine)?.peer;
     for (const [clientId, peer] of before) if (!this.#peers.has(clientId)) this.#gone(peer);
     if (me !== this.#me || others.length !== this.#list.length || others.some((peer, i) => peer !== this.#list[i])) {
       this.#me = me;
@@ -141,7 +141,10 @@ export class Others {
     const { clientId } = peer;
     this.#left.delete(clientId);
     this.#left.set(clientId, peer);
-    if (this.#left.size > MOST_LEFT) this.#left.delete(this.#left.keys().next().value as string);
+    for (const oldest of this.#left.keys()) {
+      if (this.#left.size <= MOST_LEFT) break;
+      this.#left.delete(oldest);
+    }
     this.#done.delete(clientId);
     this.#views.delete(clientId);
     if (this.#cursors.has(clientId)) {

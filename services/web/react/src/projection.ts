@@ -70,7 +70,7 @@ class List<T> {
     if (reordered || made.size !== this.#made.size || this.#order.some((id) => !made.has(id))) this.#order = ordered(made);
     const before = this.list;
     this.#made = made;
-    const list = this.#order.map((id) => (made.get(id) as Made<T>).element);
+    const list = this.#order.flatMap((id) => made.get(id)?.element ?? []);
     if (list.length !== before.length || list.some((one, i) => one !== before[i])) this.list = list;
   }
 }
@@ -110,8 +110,8 @@ function ordered(made: ReadonlyMap<string, Made<unknown>>): string[] {
 export class Projection<N extends Node, E extends Edge> {
   readonly localNodes = new Map<string, LocalNode>();
   readonly localEdges = new Map<string, LocalEdge>();
-  readonly #nodes = new List<N>((id, record, local, parent) => toNode<N>(id, record, local as LocalNode | undefined, parent));
-  readonly #edges = new List<E>((id, record, local) => toEdge<E>(id, record, local));
+  readonly #nodes = new List((id, record, local, parent) => toNode(id, record, local, parent) as N);
+  readonly #edges = new List((id, record, local) => toEdge(id, record, local) as E);
 
   get nodes(): N[] { return this.#nodes.list; }
   get edges(): E[] { return this.#edges.list; }
@@ -170,13 +170,13 @@ function same(a: unknown, b: unknown): boolean {
   return names.length === Object.keys(b).length && names.every((name) => (a as Record<string, unknown>)[name] === (b as Record<string, unknown>)[name]);
 }
 
-function toNode<N extends Node>(id: string, record: JsonObject, local: LocalNode | undefined, parent: string | undefined): N {
+function toNode(id: string, record: JsonObject, local: LocalNode | undefined, parent: string | undefined): Node {
   const { order: _order, parentId: _parentId, extent, ...fields } = record;
   const inParent = extent === "parent" && parent === undefined;
-  return { ...fields, ...(extent !== undefined && !inParent && { extent }), id, data: isObject(record["data"]) ? record["data"] : nothing, ...(parent !== undefined && { parentId: parent }), ...local } as unknown as N;
+  return { ...fields, ...(extent !== undefined && !inParent && { extent }), id, data: isObject(record["data"]) ? record["data"] : nothing, ...(parent !== undefined && { parentId: parent }), ...local } as unknown as Node;
 }
 
-function toEdge<E extends Edge>(id: string, record: JsonObject, local: LocalEdge | undefined): E {
+function toEdge(id: string, record: JsonObject, local: LocalEdge | undefined): Edge {
   const { order: _order, ...fields } = record;
-  return { ...fields, id, ...local } as unknown as E;
+  return { ...fields, id, ...local } as unknown as Edge;
 }

@@ -70,46 +70,46 @@ export interface FlowState<N extends Node = Node, E extends Edge = Edge> {
 /** FlowActions are what one can do. They are the same functions all the time, and may be called from anywhere. */
 export interface FlowActions<N extends Node = Node, E extends Edge = Edge> extends Omit<ReactFlowProps<N, E>, "nodes" | "edges"> {
   /** undo takes back this person's last step, and leaves what others have changed since. False: there was none. */
-  undo(): boolean;
-  redo(): boolean;
+  readonly undo: () => boolean;
+  readonly redo: () => boolean;
   /** transact makes all edits in it one undo step and one change on the wire. It gives what the function gives. */
-  transact<T>(edit: () => T, options?: EditOptions): T;
+  readonly transact: <T>(edit: () => T, options?: EditOptions) => T;
 
   /** addNodes adds nodes, parents with or before their children. Selected ones become the selection. */
-  addNodes(nodes: readonly N[], options?: EditOptions): void;
-  addEdges(edges: readonly E[], options?: EditOptions): void;
+  readonly addNodes: (nodes: readonly N[], options?: EditOptions) => void;
+  readonly addEdges: (edges: readonly E[], options?: EditOptions) => void;
   /** setNode changes fields of a node: `undefined` takes one away; `data` is merged. Nothing happens where the node is gone. */
-  setNode(id: string, fields: Partial<Omit<N, "id">>, options?: EditOptions): void;
+  readonly setNode: (id: string, fields: Partial<Omit<N, "id">>, options?: EditOptions) => void;
   /** setNodeData merges into a node's data; null or undefined takes a member away. */
-  setNodeData(id: string, data: Readonly<Record<string, unknown>>, options?: EditOptions): void;
-  setEdge(id: string, fields: Partial<Omit<E, "id">>, options?: EditOptions): void;
-  setEdgeData(id: string, data: Readonly<Record<string, unknown>>, options?: EditOptions): void;
+  readonly setNodeData: (id: string, data: Readonly<Record<string, unknown>>, options?: EditOptions) => void;
+  readonly setEdge: (id: string, fields: Partial<Omit<E, "id">>, options?: EditOptions) => void;
+  readonly setEdgeData: (id: string, data: Readonly<Record<string, unknown>>, options?: EditOptions) => void;
   /** remove deletes elements, the edges at removed nodes and the nodes inside removed groups with them, as one step. */
-  remove(elements: Elements, options?: EditOptions): void;
+  readonly remove: (elements: Elements, options?: EditOptions) => void;
   /** patch changes anything in the document: a title, comments. A JSON Merge Patch: objects merge, null deletes. */
-  patch(patch: Patch, options?: EditOptions): void;
+  readonly patch: (patch: Patch, options?: EditOptions) => void;
   /**
    * replace makes the document another one, by the smallest change: for a restored version or an import. It is one undo
    * step, and concurrent edits of what it leaves as it is still hold.
    */
-  replace(document: FlowDocument, options?: EditOptions): void;
+  readonly replace: (document: FlowDocument, options?: EditOptions) => void;
   /** paste adds copies under new ids, edges between them included, moved by `by`, and selects them. It gives the new
    * id for each old one. */
-  paste(elements: { readonly nodes: readonly N[]; readonly edges: readonly E[] }, by?: XYPosition, options?: EditOptions): ReadonlyMap<string, string>;
+  readonly paste: (elements: { readonly nodes: readonly N[]; readonly edges: readonly E[] }, by?: XYPosition, options?: EditOptions) => ReadonlyMap<string, string>;
 
   /** select makes this the selection; without an argument nothing is selected. It is this browser's alone, and shown to the others. */
-  select(elements?: Elements): void;
+  readonly select: (elements?: Elements) => void;
   /** setUser changes what the others see of this person. */
-  setUser(user: Partial<User>): void;
+  readonly setUser: (user: Partial<User>) => void;
   /** setEditing shows the others what is being edited, and asks for `removedByOther` when it goes. */
-  setEditing(id: string | undefined): void;
+  readonly setEditing: (id: string | undefined) => void;
   /** signal tells the others something that is not stored; types that begin with "helix:" are this library's own. */
-  signal(type: string, data: Json): void;
+  readonly signal: (type: string, data: Json) => void;
 
   /** retry connects at once: for a button, or when there is a new token. */
-  retry(): void;
+  readonly retry: () => void;
   /** reopen begins again with a flow that was removed, refused, or whose session was closed. */
-  reopen(): void;
+  readonly reopen: () => void;
 }
 
 /** FlowSession is one flow, and this tab's part in it. Everything that the hook gives is here; it also starts and stops. */
@@ -119,27 +119,27 @@ export interface FlowSession<N extends Node = Node, E extends Edge = Edge> exten
    * are made there are no steps to undo. */
   readonly client: Flow | undefined;
   /** The newest state. The same object until something in it changes. */
-  getState(): FlowState<N, E>;
+  readonly getState: () => FlowState<N, E>;
   /** subscribe calls a function whenever the state is another one. It gives the function that ends that. */
-  subscribe(listener: () => void): () => void;
-  onEvent(listener: (event: FlowEvent) => void): () => void;
-  onSignal(listener: (signal: { readonly type: string; readonly data: Json; readonly clientId: string }) => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly onEvent: (listener: (event: FlowEvent) => void) => () => void;
+  readonly onSignal: (listener: (signal: { readonly type: string; readonly data: Json; readonly clientId: string }) => void) => () => void;
 
   /** The others' cursors, by client id. Apart from the state, so that a moving cursor renders nothing but itself. */
-  getCursors(): ReadonlyMap<string, Cursor>;
-  subscribeCursors(listener: () => void): () => void;
+  readonly getCursors: () => ReadonlyMap<string, Cursor>;
+  readonly subscribeCursors: (listener: () => void) => () => void;
   /** setCursor shows where this person points, in flow coordinates; undefined: nowhere. `<Cursors/>` does it by itself. */
-  setCursor(position: { readonly x: number; readonly y: number } | undefined): void;
+  readonly setCursor: (position: { readonly x: number; readonly y: number } | undefined) => void;
   /** setView shows what this person looks at, for who follows them. `useFollow` does it by itself. */
-  setView(view: View): void;
+  readonly setView: (view: View) => void;
   /** onView tells where a peer looks, at once if it is known, and whenever that changes. */
-  onView(clientId: string, listener: (view: View) => void): () => void;
+  readonly onView: (clientId: string, listener: (view: View) => void) => () => void;
 
   /** setOptions takes the newest token and undo depth; where `user` is another one, the others see it. */
-  setOptions(options: FlowSessionOptions): void;
+  readonly setOptions: (options: FlowSessionOptions) => void;
   /** start opens the flow, stop leaves it; the hook calls them. A session may start again. */
-  start(): void;
-  stop(): Promise<void>;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
 }
 
 /** The names of all actions, for who hands them on. */

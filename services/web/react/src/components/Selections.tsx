@@ -26,20 +26,25 @@ function nodesOf({ selectedNodes, editing }: Peer): string[] {
   return [...new Set([...selectedNodes, ...(editing === undefined ? [] : [editing])])];
 }
 
-const frame: CSSProperties = { position: "absolute", top: 0, left: 0, boxSizing: "border-box", pointerEvents: "none", borderRadius: 8, zIndex: 1900 };
-const tag: CSSProperties = { position: "absolute", left: -2, bottom: "100%", padding: "0 5px", borderRadius: "4px 4px 4px 0", color: "#fff", font: "500 10px/14px system-ui, sans-serif", whiteSpace: "nowrap" };
+const zoomOf = ({ transform }: ReactFlowState) => transform[2];
+
+const frame: CSSProperties = { position: "absolute", top: 0, left: 0, boxSizing: "border-box", pointerEvents: "none", zIndex: 1900 };
+const tag: CSSProperties = { position: "absolute", left: 0, bottom: "100%", transformOrigin: "0 100%", padding: "0 5px", borderRadius: "4px 4px 4px 0", color: "#fff", font: "500 10px/14px system-ui, sans-serif", whiteSpace: "nowrap" };
 const MARGIN = 4; // px between a node and its frame
 
 function Frame({ id, peer: { clientId, name, color, editing } }: { readonly id: string; readonly peer: Peer }) {
   const box = useStore((state: ReactFlowState) => boxOf(state, id));
+  const zoom = useStore(zoomOf);
   if (box === undefined) return null;
   const [x = 0, y = 0, width = 0, height = 0] = box.split(" ").map(Number);
+  const pixel = 1 / zoom; // frame and tag are as large at every zoom
+  const margin = MARGIN * pixel;
   return (
     <div
       className="helix-selection" data-client={clientId} data-id={id} aria-hidden
-      style={{ ...frame, border: `2px ${editing === id ? "dashed" : "solid"} ${color}`, transform: `translate(${String(x - MARGIN)}px, ${String(y - MARGIN)}px)`, width: width + 2 * MARGIN, height: height + 2 * MARGIN }}
+      style={{ ...frame, border: `${String(2 * pixel)}px ${editing === id ? "dashed" : "solid"} ${color}`, borderRadius: 8 * pixel, transform: `translate(${String(x - margin)}px, ${String(y - margin)}px)`, width: width + 2 * margin, height: height + 2 * margin }}
     >
-      <span style={{ ...tag, background: color }}>{name}</span>
+      <span style={{ ...tag, background: color, transform: `scale(${String(pixel)})` }}>{name}</span>
     </div>
   );
 }

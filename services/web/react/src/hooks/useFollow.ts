@@ -8,8 +8,8 @@ import { usePresence } from "./usePresence.ts";
 export interface Following {
   /** Who is followed. */
   readonly following: Peer | undefined;
-  follow(clientId: string): void;
-  unfollow(): void;
+  readonly follow: (clientId: string) => void;
+  readonly unfollow: () => void;
 }
 
 /** How long the pane takes to where the other one looks; what comes meanwhile goes on from there. */

@@ -9,7 +9,7 @@ export interface PresenceHere {
   readonly me: Peer | undefined;
   readonly others: readonly Peer[];
   /** at gives who of the others has an element selected or edits it. */
-  at(id: string): readonly Peer[];
+  readonly at: (id: string) => readonly Peer[];
 }
 
 const othersOf = ({ others }: FlowState) => others;
