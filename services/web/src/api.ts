@@ -35,6 +35,8 @@ export interface FlowSummary {
   readonly changed: number;
   /** How many clients are in it now. */
   readonly here: number;
+  /** Who of them shows themselves; empty where that was not asked for. */
+  readonly people: readonly { readonly name: string; readonly color: string }[];
 }
 
 interface Call {
@@ -72,17 +74,22 @@ const flowPath = (id: string) => `/api/flows/${encodeURIComponent(id)}`;
 interface RawSummary {
   flow_id: string; title: string; nodes: number; edges: number; epoch: string; seq: number;
   created_at: string | null; updated_at: string | null; client_count: number; up_to_date: boolean;
+  members?: { client_id: string; user_id: string | null; name: string | null; color: string | null }[];
 }
 
+/** How many flows the edge tells of with their members at once. */
+export const MOST_WITH_MEMBERS = 100;
+
 /** listFlows gives the flows, last changed first, and where the next ones begin. */
-export async function listFlows({ cursor, limit = 200, signal }: { cursor?: string | undefined; limit?: number; signal?: AbortSignal } = {}): Promise<{ flows: FlowSummary[]; next: string | undefined }> {
-  const query = new URLSearchParams({ limit: String(limit), ...(cursor && { cursor }) });
+export async function listFlows({ cursor, limit = MOST_WITH_MEMBERS, signal }: { cursor?: string | undefined; limit?: number; signal?: AbortSignal } = {}): Promise<{ flows: FlowSummary[]; next: string | undefined }> {
+  const query = new URLSearchParams({ limit: String(limit), ...(limit <= MOST_WITH_MEMBERS && { members: "true" }), ...(cursor && { cursor }) });
   const answer = await call(`/api/flows?${query.toString()}`, { signal });
   const { flows, next_cursor: next } = await answer.json() as { flows: RawSummary[]; next_cursor: string | null };
   return {
     flows: flows.map((flow) => ({
       id: flow.flow_id, title: flow.title, nodes: flow.nodes, edges: flow.edges, version: `${flow.epoch}-${String(flow.seq)}`,
       changed: Date.parse(flow.updated_at ?? flow.created_at ?? "") || 0, here: flow.client_count,
+      people: (flow.members ?? []).map(({ name, user_id: userId, color }) => ({ name: name ?? userId ?? text.somebody, color: color && CSS.supports("color", color) ? color : "var(--muted)" })),
     })),
     next: next ?? undefined,
   };
@@ -125,17 +132,18 @@ export interface Version {
 }
 
 interface RawVersion {
-  id: string | number; seq: number; at: string | number; by?: { user_id?: string; name?: string; client_id: string }[];
-  title?: string; nodes?: number; edges?: number; name?: string;
+  id: string; at: string | null; by: { user_id: string | null; name: string | null }[];
+  title: string; nodes: number; edges: number; name: string | null;
 }
 
 export async function listVersions(id: string, signal?: AbortSignal): Promise<Version[]> {
   const { versions } = await (await call(`${flowPath(id)}/versions`, { signal })).json() as { versions: RawVersion[] };
-  return versions.map(({ id: version, at, by = [], title = "", nodes = 0, edges = 0, name = "" }) => ({
-    id: String(version),
-    at: typeof at === "number" ? (at < 1e12 ? at * 1000 : at) : Date.parse(at),
-    by: [...new Set(by.map((one) => one.name || one.user_id || text.somebody))],
-    title, nodes, edges, name,
+  return versions.map(({ id: version, at, by, title, nodes, edges, name }) => ({
+    id: version,
+    at: Date.parse(at ?? "") || 0,
+    by: [...new Set(by.map((one) => one.name ?? one.user_id ?? text.somebody))],
+    title, nodes, edges,
+    name: name ?? "",
   }));
 }
 

@@ -4,6 +4,7 @@ import type { FlowSummary } from "../api.ts";
 import { addressOf, followLink, go } from "../router.ts";
 import { text } from "../text.ts";
 import { ago, fullTime } from "../time.ts";
+import { Avatar } from "../ui/Avatar.tsx";
 import { Menu, MenuItem } from "../ui/Menu.tsx";
 import { FlowPicture } from "./FlowPicture.tsx";
 import { useDocument } from "./useDocument.ts";
@@ -21,7 +22,15 @@ export const FlowCard = memo(function FlowCard({ flow, actions }: FlowCardProps)
   return (
     <li className="card" data-flow={flow.id}>
       <div ref={ref} className="card-picture">{document && <FlowPicture flow={document} />}</div>
-      {flow.here > 0 && <span className="card-here"><span className="live-dot" aria-hidden="true" />{text.start.here(flow.here)}</span>}
+      {flow.here > 0 && (
+        <span className="card-here" title={flow.people.map(({ name }) => name).join(", ")}>
+          {flow.people.length > 0
+            ? <span className="avatars">{flow.people.slice(0, 3).map((person, i) => <Avatar key={i} name={person.name} color={person.color} size={22} />)}</span>
+            : <span className="live-dot" aria-hidden="true" />}
+          {text.start.here(flow.here)}
+          {flow.people.length > 0 && <span className="sr-only">{text.start.inIt(flow.people.map(({ name }) => name).join(", "))}</span>}
+        </span>
+      )}
       <div className="card-body">
         <h3><a href={addressOf({ page: "flow", id: flow.id })} onClick={followLink} title={title}>{title}</a></h3>
         <p>

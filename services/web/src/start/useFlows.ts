@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, listFlows, type FlowSummary } from "../api.ts";
+import { ApiError, listFlows, MOST_WITH_MEMBERS, type FlowSummary } from "../api.ts";
 
 /** How many flows are shown at first, and how many more at a time. */
 const PAGE = 60;
@@ -81,7 +81,7 @@ async function read(most: number, signal: AbortSignal): Promise<{ flows: FlowSum
   const flows = new Map<string, FlowSummary>();
   let cursor: string | undefined;
   do {
-    const part = await listFlows({ cursor, limit: Math.min(1000, most - flows.size), signal });
+    const part = await listFlows({ cursor, limit: flows.size === 0 ? Math.min(MOST_WITH_MEMBERS, most) : Math.min(1000, most - flows.size), signal });
     for (const flow of part.flows) flows.set(flow.id, flow);
     cursor = part.next;
   } while (cursor !== undefined && flows.size < most);
