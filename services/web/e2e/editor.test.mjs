@@ -72,13 +72,13 @@ test("group, ungroup, align, distribute, tidy up", async (t) => {
   await a.press("Mod+g");
   await a.count(4, 2);
   await a.node("Group").waitFor();
-  const before = await a.page.locator(".react-flow__node-agent").boundingBox();
+  const home = await a.page.locator(".react-flow__node-agent").boundingBox();
   await a.page.locator(".group-title").hover();
   await a.page.mouse.down();
   await a.page.mouse.move(500, 500, { steps: 6 });
   await a.page.mouse.up();
   const moved = await a.page.locator(".react-flow__node-agent").boundingBox();
-  assert.ok(Math.abs(moved.y - before.y) > 50, "what is in a group moves with it");
+  assert.ok(Math.abs(moved.y - home.y) > 50, "what is in a group moves with it");
   await a.press("Mod+Shift+g");
   await a.count(3, 2);
   await a.page.keyboard.press("Escape");

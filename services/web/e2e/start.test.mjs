@@ -86,7 +86,7 @@ test("the start page needs little: under 300 KB of script, compressed, and no la
   t.after(() => context.close());
   const page = await context.newPage();
   const sizes = [];
-  page.on("response", async (response) => {
+  page.on("response", (response) => {
     if (!/\.js$/.test(new URL(response.url()).pathname)) return;
     sizes.push({ url: response.url(), encoding: response.headers()["content-encoding"], cache: response.headers()["cache-control"], bytes: Number(response.headers()["content-length"]) });
   });

@@ -16,7 +16,8 @@ const MOST_NAME = 40;
 const listeners = new Set<() => void>();
 
 function pick<T>(from: readonly T[]): T {
-  return from[crypto.getRandomValues(new Uint32Array(1))[0]! % from.length]!;
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return from[random % from.length] as T;
 }
 
 let me: Me = load();

@@ -1,10 +1,9 @@
-import { useCallback, useMemo, useRef, useState, type DragEvent, type MouseEvent as ReactMouseEvent } from "react";
+import { useCallback, useMemo, useState, type DragEvent, type MouseEvent as ReactMouseEvent } from "react";
 import { Background, BackgroundVariant, MarkerType, MiniMap, ReactFlow, SelectionMode, useReactFlow, useStore, type Connection, type Edge, type FinalConnectionState, type NodeTypes } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { Cursors, Selections } from "@helix/react";
 import { useEditor } from "../editor/context.ts";
 import type { BuilderEdge, BuilderNode } from "../editor/types.ts";
-import { connectionProblem } from "../model/connect.ts";
 import { GROUP, grid, kindOf, type Point } from "../model/document.ts";
 import { isKind, kinds } from "../model/kinds.ts";
 import { text } from "../text.ts";
@@ -42,14 +41,12 @@ export function Canvas() {
   const far = useStore((state) => state.transform[2] < READABLE);
   const [quick, setQuick] = useState<{ at: Point; screen: Point; from: { id: string; direction: "out" | "in" } }>();
   const [full] = useState(nodes.length > 0); // where nothing is yet, what comes first stays where it is put
-  const newest = useRef({ nodes, edges });
-  newest.current = { nodes, edges };
 
-  const isValidConnection = useCallback(({ source, target }: Connection | Edge) => connectionProblem({ source, target }, newest.current.edges, (id) => newest.current.nodes.some((node) => node.id === id && node.type !== GROUP)) === undefined, []);
+  const isValidConnection = useCallback(({ source, target }: Connection | Edge) => commands.canConnect({ source, target }), [commands]);
   const onConnect = useCallback(({ source, target }: Connection) => { commands.connect({ source, target }); }, [commands]);
   const onConnectEnd = useCallback((event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
     const { fromNode, fromHandle, toNode } = state;
-    if (!fromNode || !fromHandle) return;
+    if (!fromNode) return;
     const { source, target } = fromHandle.type === "source" ? { source: fromNode.id, target: toNode?.id } : { source: toNode?.id, target: fromNode.id };
     if (toNode) {
       if (!state.isValid && source && target) commands.connect({ source, target }); // says why not

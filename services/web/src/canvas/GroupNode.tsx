@@ -9,7 +9,7 @@ import { NameInput } from "./KindNode.tsx";
 /** GroupNode is a frame around nodes that belong together: a flow within the flow. */
 export const GroupNode = memo(function GroupNode({ id, data, selected }: NodeProps<BuilderNode>) {
   const ui = useNodeUi();
-  const label = textOf(data["label"]);
+  const label = textOf(data.label);
   return (
     <div className="group-node">
       {ui?.editable && <NodeResizer isVisible={selected} minWidth={160} minHeight={100} />}

@@ -13,9 +13,9 @@ import { KindIcon } from "./kindIcons.tsx";
 export const KindNode = memo(function KindNode({ id, type, data }: NodeProps<BuilderNode>) {
   const ui = useNodeUi();
   const kind = kindOf({ type });
-  const label = textOf(data["label"]);
-  const about = textOf(data["description"]) || (kind ? kindInfo[kind].name : kindName({ type }));
-  const comments = countComments(data["comments"]);
+  const label = textOf(data.label);
+  const about = textOf(data.description) || (kind ? kindInfo[kind].name : kindName({ type }));
+  const comments = countComments(data.comments);
   const renaming = ui?.renaming === id;
   return (
     <div className={`node kind-${kind ?? "other"}`} onDoubleClick={() => { ui?.startRenaming(id); }}>

@@ -1,7 +1,6 @@
 import { useMemo } from "react";
 import { Background, BackgroundVariant, ReactFlow, ReactFlowProvider } from "@xyflow/react";
 import { RotateCcw, X } from "lucide-react";
-import type { BuilderEdge, BuilderNode } from "../editor/types.ts";
 import { grid, readDocument } from "../model/document.ts";
 import type { Preview } from "../panels/History.tsx";
 import { text } from "../text.ts";
@@ -20,10 +19,10 @@ interface PreviewCanvasProps {
 export function PreviewCanvas({ preview, editable, onRestore, onClose }: PreviewCanvasProps) {
   const { nodes, edges } = useMemo(() => {
     const document = readDocument(preview.document);
-    const all = Object.entries(document.nodes).map(([id, node]) => ({ id, ...node, position: node.position ?? { x: 0, y: 0 }, data: node.data ?? {} }) as BuilderNode);
+    const all = Object.entries(document.nodes).map(([id, node]) => ({ id, ...node, position: node.position ?? { x: 0, y: 0 }, data: node.data ?? {} }));
     // React Flow wants groups before what is in them.
     const sorted = [...all.filter(({ parentId }) => parentId === undefined), ...all.filter(({ parentId }) => parentId !== undefined)];
-    return { nodes: decorate(sorted), edges: decorateEdges(Object.entries(document.edges).map(([id, edge]) => ({ id, ...edge }) as BuilderEdge), all) };
+    return { nodes: decorate(sorted), edges: decorateEdges(Object.entries(document.edges).map(([id, edge]) => ({ id, ...edge })), all) };
   }, [preview]);
   const when = fullTime(preview.version.at);
   return (

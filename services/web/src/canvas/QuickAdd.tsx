@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import type { Point } from "../model/document.ts";
 import { kindInfo, kinds, type Kind } from "../model/kinds.ts";
 import { text } from "../text.ts";
+import { useNewest } from "../ui/useNewest.ts";
 import { KindIcon } from "./kindIcons.tsx";
 
 interface QuickAddProps {
@@ -14,8 +15,7 @@ interface QuickAddProps {
 /** QuickAdd offers what may come next, where a connection was dropped on the empty canvas. */
 export function QuickAdd({ at, onPick, onClose }: QuickAddProps) {
   const menu = useRef<HTMLDivElement>(null);
-  const close = useRef(onClose);
-  useEffect(() => { close.current = onClose; });
+  const close = useNewest(onClose);
   useEffect(() => {
     const element = menu.current;
     if (!element) return;
@@ -28,7 +28,7 @@ export function QuickAdd({ at, onPick, onClose }: QuickAddProps) {
     const outside = (event: PointerEvent) => { if (!element.contains(event.target as Node)) close.current(); };
     document.addEventListener("pointerdown", outside, true);
     return () => { document.removeEventListener("pointerdown", outside, true); };
-  }, [at]);
+  }, [at, close]);
   return (
     <div
       ref={menu}

@@ -28,18 +28,23 @@ const SNAP_KEY = "helix.snap";
 export function Editor({ flow }: { readonly flow: BuilderFlow }) {
   const commands = useCommands(flow);
   const follow = useFollow(flow.session);
-  const [panel, setPanel] = useState<SidePanel>();
+  const [panel, setPanelState] = useState<SidePanel>();
   const [tool, setTool] = useState<Tool>("hand");
   const [snapping, setSnappingState] = useState(() => { try { return localStorage.getItem(SNAP_KEY) === "on"; } catch { return false; } });
   const [renaming, setRenaming] = useState<string>();
   const [sheet, setSheet] = useState<"find" | "help">();
   const [preview, setPreview] = useState<Preview>();
 
+  const setPanel = useCallback((next: SidePanel) => {
+    setPanelState(next);
+    if (next !== "history") setPreview(undefined);
+  }, []);
+
   const setSnapping = useCallback((on: boolean) => {
     setSnappingState(on);
     try { localStorage.setItem(SNAP_KEY, on ? "on" : "off"); } catch { /* no storage: then for this page */ }
   }, []);
-  const ui = useMemo((): EditorUi => ({ panel, setPanel, tool, setTool, snapping, setSnapping, renaming, setRenaming, sheet, setSheet }), [panel, tool, snapping, setSnapping, renaming, sheet]);
+  const ui = useMemo((): EditorUi => ({ panel, setPanel, tool, setTool, snapping, setSnapping, renaming, setRenaming, sheet, setSheet }), [panel, setPanel, tool, snapping, setSnapping, renaming, sheet]);
   const parts = useMemo((): EditorParts => ({ flow, commands, ui }), [flow, commands, ui]);
   useShortcuts(parts);
 
@@ -66,11 +71,10 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
       setPanel("properties");
       requestAnimationFrame(() => { document.getElementById("new-comment")?.focus(); });
     },
-  }), [renaming, editable, session]);
+  }), [renaming, editable, session, setPanel]);
 
   const title = textOf(flow.document.title) || text.untitled;
   useEffect(() => { document.title = `${title} · ${text.product}`; }, [title]);
-  useEffect(() => { if (panel !== "history") setPreview(undefined); }, [panel]);
 
   const restore = ({ version, document }: Preview) => {
     flow.replace(document as Parameters<typeof flow.replace>[0]);

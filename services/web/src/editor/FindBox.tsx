@@ -90,11 +90,11 @@ function search(query: string, parts: EditorParts): Found[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (where: string) => words.every((word) => where.toLowerCase().includes(word));
   const nodes = flow.nodes
-    .filter((node) => fits(`${nameOf(node)} ${kindName(node)} ${textOf(node.data["description"])}`))
+    .filter((node) => fits(`${nameOf(node)} ${kindName(node)} ${textOf(node.data.description)}`))
     .slice(0, words.length > 0 ? MOST_NODES : 6)
     .map((node): Found => ({
       id: `node-${node.id}`, group: text.find.nodes, icon: <KindIcon kind={kindOf(node)} size={14} />, name: nameOf(node),
-      about: node.type === GROUP ? text.groupName : textOf(node.data["description"]) || kindName(node), run: () => { commands.show(node.id); parts.ui.setPanel("properties"); },
+      about: node.type === GROUP ? text.groupName : textOf(node.data.description) || kindName(node), run: () => { commands.show(node.id); parts.ui.setPanel("properties"); },
     }));
   const doable = shortcuts
     .filter((one) => !one.hidden && one.run && (!one.edits || flow.editable) && fits(one.name))

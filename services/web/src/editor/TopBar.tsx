@@ -8,6 +8,7 @@ import { StatusBadge } from "../panels/StatusBadge.tsx";
 import { addressOf, followLink, go } from "../router.ts";
 import { tellFailure } from "../start/useFlowActions.tsx";
 import { text } from "../text.ts";
+import { copyText } from "../ui/clipboard.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { Logo } from "../ui/Logo.tsx";
 import { Menu, MenuItem } from "../ui/Menu.tsx";
@@ -25,9 +26,7 @@ export function TopBar({ follow }: { readonly follow: Follow }) {
   const title = textOf(flow.document.title);
   const exportAs = (format: ExportFormat) => { exportFlow(flow.document as FlowDocument, format).catch(tellFailure); };
   const share = () => {
-    const link = location.origin + addressOf({ page: "flow", id: flowId });
-    const written = navigator.clipboard ? navigator.clipboard.writeText(link) : Promise.reject(new Error());
-    written.then(() => { toast(text.editor.linkCopied); }, () => { toast(text.editor.copyFailed); });
+    copyText(location.origin + addressOf({ page: "flow", id: flowId })).then(() => { toast(text.editor.linkCopied); }, () => { toast(text.editor.copyFailed); });
   };
   const duplicate = () => {
     const id = newId("flow");

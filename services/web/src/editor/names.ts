@@ -15,7 +15,7 @@ export function kindName(node: { readonly type?: string | undefined }): string {
 }
 
 export function nameOf(node: BuilderNode): string {
-  return textOf(node.data["label"]) || kindName(node);
+  return textOf(node.data.label) || kindName(node);
 }
 
 export function countComments(comments: unknown): number {

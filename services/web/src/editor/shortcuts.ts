@@ -69,7 +69,7 @@ export function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
   return shortcuts.find(({ keys: written, run }) => {
     if (!run) return false;
     const parts = written === "+" ? ["+"] : written.split("+");
-    const key = parts.at(-1)!;
+    const key = parts.at(-1) ?? "";
     if (parts.includes("Mod") !== mod || event.altKey) return false;
     // Signs such as + and ? need Shift on some keyboards and not on others.
     const letter = /^[a-z]$/i.test(key);

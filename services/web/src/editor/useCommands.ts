@@ -9,12 +9,16 @@ import { GROUP, grid, groupSize, newId, nodeSize, type Point } from "../model/do
 import { kindInfo, type Kind } from "../model/kinds.ts";
 import { layout } from "../model/layout.ts";
 import { text } from "../text.ts";
+import { copyText } from "../ui/clipboard.ts";
 import { toast } from "../ui/toasts.tsx";
+import { useNewest } from "../ui/useNewest.ts";
 import type { BuilderEdge, BuilderFlow, BuilderNode } from "./types.ts";
 
 export interface Commands {
   /** add puts a new node at a place on the canvas, or in the middle of the screen; connected from another one if asked for. */
   add: (kind: Kind, at?: Point, from?: { readonly id: string; readonly direction: "out" | "in" }) => string | undefined;
+  canConnect: (ends: Ends) => boolean;
+  /** connect makes a connection, or says why it may not be. */
   connect: (ends: Ends) => void;
   remove: () => void;
   selectAll: () => void;
@@ -48,8 +52,7 @@ const APART = 2 * grid;
 export function useCommands(flow: BuilderFlow): Commands {
   const reactFlow = useReactFlow<BuilderNode, BuilderEdge>();
   const store = useStoreApi<BuilderNode, BuilderEdge>();
-  const newest = useRef(flow);
-  newest.current = flow;
+  const newest = useNewest(flow);
   const copied = useRef<string>(undefined);
   const pastes = useRef(0);
 
@@ -126,8 +129,8 @@ export function useCommands(flow: BuilderFlow): Commands {
       const clipped = readClip(value);
       if (!clipped || !editable()) return 0;
       const elements = {
-        nodes: Object.entries(clipped.nodes).map(([id, node]) => ({ id, ...node, position: node.position ?? { x: 0, y: 0 }, data: node.data ?? {} }) as BuilderNode),
-        edges: Object.entries(clipped.edges).map(([id, edge]) => ({ id, ...edge }) as BuilderEdge),
+        nodes: Object.entries(clipped.nodes).map(([id, node]) => ({ id, ...node, position: node.position ?? { x: 0, y: 0 }, data: node.data ?? {} })),
+        edges: Object.entries(clipped.edges).map(([id, edge]) => ({ id, ...edge })),
       };
       newest.current.paste(elements, by);
       return elements.nodes.length;
@@ -135,7 +138,7 @@ export function useCommands(flow: BuilderFlow): Commands {
     const toClipboard = (value: string | undefined) => {
       if (value === undefined) { toast(text.editor.nothingSelected); return; }
       // Where the browser does not let us, what was copied is still known here.
-      navigator.clipboard?.writeText(value).catch(() => undefined);
+      copyText(value).catch(() => undefined);
       toast(text.editor.copied(Object.keys(readClip(value)?.nodes ?? {}).length));
     };
     const remove = () => {
@@ -161,6 +164,7 @@ export function useCommands(flow: BuilderFlow): Commands {
         });
         return id;
       },
+      canConnect: (ends) => connectionProblem(ends, newest.current.edges, connectable) === undefined,
       connect: (ends) => {
         if (!editable()) return;
         const problem = connectionProblem(ends, newest.current.edges, connectable);
@@ -245,6 +249,6 @@ export function useCommands(flow: BuilderFlow): Commands {
         if (box) void reactFlow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom: Math.max(0.8, Math.min(1.2, reactFlow.getZoom())), ...CALM });
       },
     };
-  }, [reactFlow, store]);
+  }, [reactFlow, store, newest]);
 }
 

@@ -1,4 +1,5 @@
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
+import { useNewest } from "../ui/useNewest.ts";
 import type { EditorParts } from "./context.ts";
 import { shortcutOf } from "./shortcuts.ts";
 
@@ -9,8 +10,7 @@ const isTyping = (target: EventTarget | null) => target instanceof Element && ta
 
 /** useShortcuts listens to the keys, and to the system's clipboard, while the editor is open. */
 export function useShortcuts(parts: EditorParts): void {
-  const newest = useRef(parts);
-  newest.current = parts;
+  const newest = useNewest(parts);
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
       const shortcut = shortcutOf(event);
@@ -44,5 +44,5 @@ export function useShortcuts(parts: EditorParts): void {
       document.removeEventListener("cut", clip);
       document.removeEventListener("paste", paste);
     };
-  }, []);
+  }, [newest]);
 }

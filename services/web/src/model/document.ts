@@ -69,7 +69,7 @@ function byId(value: unknown): Record<string, Record<string, unknown>> {
     for (const one of value) {
       if (isPlain(one) && typeof one["id"] === "string") {
         const { id, ...rest } = one;
-        out[id as string] = rest;
+        out[id] = rest;
       }
     }
   } else if (isPlain(value)) {
@@ -104,7 +104,7 @@ export function readDocument(raw: unknown): { title: string; nodes: Record<strin
   for (const [id, one] of Object.entries(rawNodes)) {
     const { parentId, ...node } = readNode(one);
     const parent = parentId === undefined ? undefined : rawNodes[parentId];
-    nodes[id] = parent && parent["type"] === GROUP && parentId !== id ? { ...node, parentId: parentId! } : node;
+    nodes[id] = parentId !== undefined && parent?.["type"] === GROUP && parentId !== id ? { ...node, parentId } : node;
   }
   for (const [id, one] of Object.entries(byId(source["edges"]))) {
     const { source: from, target: to, label } = one;

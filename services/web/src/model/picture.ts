@@ -63,7 +63,7 @@ export function curve(from: Box, to: Box): { path: string; x: number; y: number 
   return { path: `M${r(x1)} ${r(y1)}C${r(x1 + bend)} ${r(y1)} ${r(x2 - bend)} ${r(y2)} ${r(x2)} ${r(y2)}`, x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
 }
 
-const r = (value: number) => Math.round(value * 10) / 10;
+const r = (value: number) => String(Math.round(value * 10) / 10);
 
 /** Colours of an exported picture: a file has no style sheet to look them up in. */
 const kindColors: Readonly<Record<Kind | "other", string>> = {

@@ -16,8 +16,8 @@ export function Comments({ node }: { readonly node: BuilderNode }) {
   const me = useMe();
   const [draft, setDraft] = useState("");
   const title = useId();
-  const all = Object.entries(isPlain(node.data["comments"]) ? node.data["comments"] : {})
-    .flatMap(([id, one]) => isPlain(one) ? [{ id, text: textOf(one["text"]), by: textOf(one["by"]) || text.somebody, at: typeof one["at"] === "number" ? one["at"] : 0 }] : [])
+  const all = Object.entries(isPlain(node.data.comments) ? node.data.comments : {})
+    .flatMap(([id, one]) => isPlain(one) ? [{ id, text: textOf(one.text), by: textOf(one.by) || text.somebody, at: typeof one.at === "number" ? one.at : 0 }] : [])
     .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   const send = () => {
     const words = draft.trim();

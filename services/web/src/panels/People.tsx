@@ -1,5 +1,5 @@
 import { Eye, EyeOff, Users } from "lucide-react";
-import { useFollow, type Peer } from "@helix/react";
+import type { useFollow, Peer } from "@helix/react";
 import { useEditor } from "../editor/context.ts";
 import { nameOf } from "../editor/names.ts";
 import { useMe } from "../me.ts";

@@ -55,7 +55,7 @@ function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonl
   const { flow } = useEditor();
   const { at } = usePresence(flow.session);
   const kind = kindOf(node);
-  const settings = isPlain(node.data["settings"]) ? node.data["settings"] as Record<string, SettingValue> : {};
+  const settings = isPlain(node.data.settings) ? node.data.settings as Record<string, SettingValue> : {};
   const editors = at(node.id).filter(({ editing }) => editing === node.id).map(({ name }) => name);
   const disabled = !flow.editable;
   const set = (field: string, value: string) => { flow.setNodeData(node.id, { [field]: value || null }, step(node.id, field)); };
@@ -66,10 +66,10 @@ function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonl
         {disabled && <p className="muted">{text.properties.readOnly}</p>}
         <section className="panel-section">
           <label className="field"><span className="field-label">{text.properties.label}</span>
-            <input id="node-name" className="input" value={textOf(node.data["label"])} disabled={disabled} maxLength={200} onChange={(event) => { set("label", event.target.value); }} />
+            <input id="node-name" className="input" value={textOf(node.data.label)} disabled={disabled} maxLength={200} onChange={(event) => { set("label", event.target.value); }} />
           </label>
           <label className="field"><span className="field-label">{text.properties.description}</span>
-            <textarea className="textarea" rows={2} value={textOf(node.data["description"])} disabled={disabled} maxLength={5000} onChange={(event) => { set("description", event.target.value); }} />
+            <textarea className="textarea" rows={2} value={textOf(node.data.description)} disabled={disabled} maxLength={5000} onChange={(event) => { set("description", event.target.value); }} />
           </label>
           {kind && (
             <label className="field"><span className="field-label">{text.properties.kind}</span>
@@ -143,7 +143,7 @@ function EdgeProperties({ edge, onClose }: { readonly edge: BuilderEdge; readonl
           <input
             id="edge-label" className="input" value={textOf(edge.label)} disabled={!flow.editable} maxLength={80} aria-describedby="edge-hint"
             onFocus={() => { flow.setEditing(edge.id); }} onBlur={() => { flow.setEditing(undefined); }}
-            onChange={(event) => { flow.setEdge(edge.id, { label: event.target.value || undefined } as Partial<BuilderEdge>, step(edge.id, "label")); }}
+            onChange={(event) => { flow.setEdge(edge.id, { label: event.target.value || undefined }, step(edge.id, "label")); }}
           />
           <span id="edge-hint" className="field-hint">{text.properties.edgeHint}</span>
         </div>
@@ -159,7 +159,7 @@ function ManyProperties({ nodes, onClose }: { readonly nodes: readonly BuilderNo
   const kind = kindOf(steps[0] ?? {});
   const same = kind !== undefined && steps.every(({ type }) => type === kind);
   const value = (field: string): SettingValue | undefined => {
-    const values = steps.map(({ data }) => isPlain(data["settings"]) ? data["settings"][field] as SettingValue | undefined : undefined);
+    const values = steps.map(({ data }) => isPlain(data.settings) ? data.settings[field] : undefined);
     return values.every((one) => one === values[0]) ? values[0] : undefined;
   };
   return (

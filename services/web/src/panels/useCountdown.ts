@@ -4,9 +4,8 @@ import { useEffect, useState } from "react";
 export function useCountdown(until: number | undefined): number | undefined {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
-    if (until === undefined) return;
-    setNow(Date.now());
-    const timer = setInterval(() => { setNow(Date.now()); }, 500);
+    if (until === undefined) return undefined;
+    const timer = setInterval(() => { setNow(Date.now()); }, 250);
     return () => { clearInterval(timer); };
   }, [until]);
   return until === undefined ? undefined : Math.max(0, Math.ceil((until - now) / 1000));

@@ -48,11 +48,12 @@ export function useDocument(flow: FlowSummary): { readonly ref: RefObject<HTMLDi
   useEffect(() => {
     if (!near || kept.get(flow.id)?.version === flow.version) return;
     const end = new AbortController();
+    const over = () => end.signal.aborted;
     void inTurn(async () => {
-      if (end.signal.aborted) return;
+      if (over()) return;
       const read = await getFlow(flow.id, end.signal);
       keep(flow.id, flow.version, read);
-      if (!end.signal.aborted) setDocument(read);
+      if (!over()) setDocument(read);
     }).catch(() => undefined); // without a picture, then; the next change asks again
     return () => { end.abort(); };
   }, [near, flow.id, flow.version]);

@@ -11,10 +11,18 @@ export function Avatar({ name, color, size = 28 }: AvatarProps) {
   );
 }
 
+const letters = new Intl.Segmenter();
+
+/** letter gives the first letter of a word, as people count them. */
+function letter(word: string): string {
+  for (const { segment } of letters.segment(word)) return segment;
+  return "";
+}
+
 /** initials gives one or two letters of a name, in any script. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
-  const first = [...(words[0] ?? "?")][0] ?? "?";
-  const last = words.length > 1 ? [...(words.at(-1) ?? "")][0] ?? "" : "";
+  const first = letter(words[0] ?? "?");
+  const last = words.length > 1 ? letter(words.at(-1) ?? "") : "";
   return (first + last).toUpperCase();
 }

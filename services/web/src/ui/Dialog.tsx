@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, type FormEvent, type ReactNode } from "react";
+import { useEffect, useId, useRef, type ReactNode } from "react";
 import { X } from "lucide-react";
 import { text } from "../text.ts";
 
@@ -22,7 +22,7 @@ export function Dialog({ title, onClose, children, actions, onSubmit, wide }: Di
     if (dialog && !dialog.open) dialog.showModal();
     return () => { dialog?.close(); };
   }, []);
-  const submit = (event: FormEvent) => {
+  const submit = (event: React.SubmitEvent) => {
     event.preventDefault();
     onSubmit?.();
   };

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { useCallback, useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 interface MenuProps {
   /** The button's content. */
@@ -16,7 +16,7 @@ export function Menu({ button, label, className = "button quiet icon", tip, chil
   const trigger = useRef<HTMLButtonElement>(null);
   const menu = useRef<HTMLDivElement>(null);
   const id = useId();
-  const close = () => { menu.current?.hidePopover(); };
+  const close = useCallback(() => { document.getElementById(id)?.hidePopover(); }, [id]); // the browser gives the focus back to the button
 
   useEffect(() => {
     const element = menu.current;
@@ -59,7 +59,7 @@ export function Menu({ button, label, className = "button quiet icon", tip, chil
         {button}
       </button>
       <div ref={menu} id={id} className="menu" role="menu" aria-label={label} popover="auto" onKeyDown={move}>
-        {open && children(() => { close(); trigger.current?.focus(); })}
+        {open && children(close)}
       </div>
     </>
   );

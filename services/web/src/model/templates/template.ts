@@ -35,7 +35,7 @@ export function template(about: Omit<Template, "document">, nodeRows: readonly N
     const height = Math.max(...places.map(({ y }) => y)) + nodeSize.height + around.bottom - top;
     nodes[id] = { type: GROUP, position: { x: left, y: top }, width, height, data: { label } };
     members.forEach((member, i) => {
-      const place = places[i]!;
+      const place = places[i] ?? { x: 0, y: 0 };
       nodes[member] = { ...nodes[member], parentId: id, position: { x: place.x - left, y: place.y - top } };
     });
   }
