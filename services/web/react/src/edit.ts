@@ -234,7 +234,7 @@ export function newsOf(patch: Patch, document: JsonObject): Patch {
       const inner = newsOf(value, there);
       if (Object.keys(inner).length > 0) put(news, name, inner);
     }
-    else if (value === null ? there !== undefined : !equal(value, there)) put(news, name, value);
+    else if (value === null ? there !== undefined : !equal(value, there)) put(news, name, isObject(value) ? applyPatch(nothing, value) : value);
   }
   return news;
 }

@@ -203,6 +203,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     }
     if (this.#projection.forget(document)) this.#tellPresence();
     this.#tell({ type: "changed", origin, patch, at: Date.now(), ...(by && { by }) });
+    this.#link.look(); // whether something waits
     if (origin === "remote" || origin === "resumed") this.#publishSoon();
     else this.#publish();
   }

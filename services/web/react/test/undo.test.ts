@@ -3,7 +3,7 @@
 import { applyPatch, type Json, type JsonObject } from "@helix/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { integer, object, pick, seeded, type Random } from "../../client/test/random.ts";
-import { edge, node, Stage, type Session } from "./stage.ts";
+import { Stage, type Session } from "./stage.ts";
 
 let stage: Stage;
 beforeEach(() => {
