@@ -175,11 +175,36 @@ function earlier(place: Place, value: Json, level: Level): Edit | Place | undefi
 function later(place: Place, value: Json): Edit | Place | undefined {
   const before = applied(place.before, value);
   const after = isObject(place.after) ? applyPatch(isObject(before) ? before : nothing, place.after) : place.after;
-  return recordAt(before, after);
+  // Also where both are the same: another change may still come to lie under this edit, which then hides it.
+  return new PlaceAt(before, after);
+}
+
+/** covered gives what of a patch an edit hides that was made after it. */
+export function covered(edit: Edit, patch: Patch): Patch {
+  const hidden: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(patch)) {
+    const entry = Object.hasOwn(edit, name) ? edit[name] : undefined;
+    if (entry === undefined) continue;
+    const inner = isPlace(entry)
+      ? isObject(entry.after) && isObject(value) ? within(value, entry.after) : value
+      : isObject(value) ? covered(entry, value) : value;
+    if (!isObject(inner) || Object.keys(inner).length > 0 || !isObject(value) || Object.keys(value).length === 0) put(hidden, name, inner);
+  }
+  return hidden;
+}
+
+/** within gives what of a patch an object has too. */
+function within(patch: Patch, object: JsonObject): Patch {
+  const both: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(patch)) {
+    const there = own(object, name);
+    if (there !== undefined) put(both, name, isObject(there) && isObject(value) ? within(value, there) : value);
+  }
+  return both;
 }
 
 /** uncovered gives what of a patch shows where an edit was made after it. */
-function uncovered(edit: Edit, patch: Patch): Patch {
+export function uncovered(edit: Edit, patch: Patch): Patch {
   const rest: Record<string, Json> = {};
   for (const [name, value] of Object.entries(patch)) {
     const entry = Object.hasOwn(edit, name) ? edit[name] : undefined;
@@ -206,8 +231,11 @@ export function newsOf(patch: Patch, document: JsonObject): Patch {
   const news: Record<string, Json> = {};
   for (const [name, value] of Object.entries(patch)) {
     const there = own(document, name);
-    if (isObject(value) && isObject(there)) put(news, name, newsOf(value, there));
-    else if (value === null ? there !== undefined : !equal(value, there)) put(news, name, value);
+    if (isObject(value) && isObject(there)) {
+      const inner = newsOf(value, there);
+      if (Object.keys(inner).length > 0) put(news, name, inner);
+    }
+    else if (value === null ? there !== undefined : !equal(value, there)) put(news, name, isObject(value) ? applyPatch(nothing, value) : value);
   }
   return news;
 }

@@ -3,6 +3,7 @@
 import type { Connection as Drawn, Edge, Node, OnConnect, OnDelete, OnEdgesChange, OnNodesChange, OnReconnect, XYPosition } from "@xyflow/react";
 import { applyPatch, diff, type DocumentChange, type Flow, type HelixError, type Json, type JsonObject, type Patch, type Signal } from "@helix/client";
 import { edgeId, localNodeFields, newId, type FlowDocument } from "./document.ts";
+import { newsOf } from "./edit.ts";
 import type { Author, FlowEvent } from "./events.ts";
 import { nextFrame } from "./frames.ts";
 import { Gestures } from "./gestures.ts";
@@ -61,7 +62,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     this.flowId = options.flowId;
     this.#user = options.user;
     this.#link = new Link(options, { opened: (flow) => { this.#opened(flow); }, statusChanged: () => { this.#publish(); } });
-    this.#history = new History(options.undoDepth ?? UNDO_DEPTH, () => { this.#publishSoon(); });
+    this.#history = new History(options.undoDepth ?? UNDO_DEPTH, () => { this.#publishSoon(); }, (patch) => { queueMicrotask(() => { this.#putBack(patch); }); });
     this.#others = new Others({
       peersChanged: () => { this.#publishSoon(); },
       cursorsChanged: () => { for (const listener of [...this.#cursorListeners]) listener(); },
@@ -202,6 +203,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     }
     if (this.#projection.forget(document)) this.#tellPresence();
     this.#tell({ type: "changed", origin, patch, at: Date.now(), ...(by && { by }) });
+    this.#link.look(); // whether something waits
     if (origin === "remote" || origin === "resumed") this.#publishSoon();
     else this.#publish();
   }
@@ -301,7 +303,10 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     const { client: flow } = this;
     if (!flow || !this.#link.takesChanges) return;
     const before = flow.document;
-    const receipt = flow.change(patch);
+    // Only what changes something: what is so already would be set again over what somebody else is just making of it.
+    const news = newsOf(patch, before);
+    if (Object.keys(news).length === 0) return;
+    const receipt = flow.change(news);
     if (flow.document === before) return;
     if (options.undo !== false) this.#history.made(before, flow.document, receipt, options.merge);
     this.#publish();
@@ -346,6 +351,13 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
     if (step.kept) this.#tell({ type: "undoKept", kind, nothing: !step.patch });
     this.#publish();
     return step.patch !== undefined;
+  }
+
+  /** putBack does again what somebody else did at the same time as this person took something back. */
+  #putBack(patch: Patch): void {
+    const { client: flow } = this;
+    if (!flow || !this.#link.takesChanges) return;
+    void flow.change(patch);
   }
 
   readonly addNodes = (nodes: readonly N[], options?: EditOptions): void => {
@@ -414,7 +426,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
 
   readonly onConnect: OnConnect = (drawn: Drawn) => {
     const document = this.#document();
-    if (connected(document, drawn)) return;
+    if (!element(document, "nodes", drawn.source) || !element(document, "nodes", drawn.target) || connected(document, drawn)) return;
     const id = edgeId(drawn);
     const edge = { ...drawn, id: Object.hasOwn(map(document, "edges"), id) ? newId() : id } as unknown as E;
     this.#edit(addition(document, [], [edge]));

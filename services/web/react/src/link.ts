@@ -204,6 +204,9 @@ export class Link {
     });
   }
 
+  /** look looks whether the status is another one, where something has happened that no state tells of. */
+  look(): void { this.#show(); }
+
   #show(): void {
     const flow = this.#flow;
     const next: Status = flow

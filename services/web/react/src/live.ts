@@ -75,7 +75,7 @@ export class LiveOut {
     if (this.#timer !== undefined) return;
     const wait = this.#last + PACE - performance.now();
     if (wait <= 0) this.#now();
-    else this.#timer = setTimeout(() => { this.#timer = undefined; this.#now(); }, wait);
+    else this.#timer = setTimeout(() => { this.#timer = undefined; this.#now(); }, Math.ceil(wait));
   }
 
   #now(): void {
