@@ -167,6 +167,7 @@ class Builder {
   /** told waits for a message. */
   told(words) { return this.page.getByRole("status", { name: "Messages" }).getByText(words).waitFor(); }
 
+  /** noticed waits for what the editor says of the connection. */
   async noticed(words) { await this.page.locator(".notice-bar", { hasText: words }).waitFor(); }
 
   async screenshot(name) { await this.page.screenshot({ path: `${OUT}${name}.png`, animations: "disabled" }); }

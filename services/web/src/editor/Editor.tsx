@@ -89,7 +89,6 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
       <NodeUiContext value={nodeUi}>
         <div className="editor">
           <TopBar follow={follow} />
-          <Notice />
           <main className="editor-main" data-loaded={flow.loaded} data-nodes={flow.nodes.length} data-edges={flow.edges.length}>
             <div className="stage">
               {flow.loaded ? <Canvas /> : <div className="page-loading" role="status">{flow.status.name !== "refused" && text.editor.loading}</div>}
@@ -102,8 +101,11 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
                 </NodeUiContext>
               )}
               {!preview && <Palette />}
-              {!preview && <SelectionBar />}
               <Following follow={follow} />
+              <div className="stage-top">
+                <Notice />
+                {!preview && <SelectionBar />}
+              </div>
             </div>
             {panel === "properties" && <Properties />}
             {panel === "history" && <History preview={preview} onPreview={setPreview} />}

@@ -18,7 +18,7 @@ export type EdgeRow = readonly [from: string, to: string, label?: string];
 /** Label, then the ids of the nodes in it. */
 export type GroupRow = readonly [id: string, label: string, ...members: string[]];
 
-const column = nodeSize.width + 96;
+const column = nodeSize.width + 72;
 const row = nodeSize.height + 48;
 const around = { side: 32, top: 48, bottom: 32 };
 
