@@ -35,6 +35,7 @@ type Metrics struct {
 	Folds          prometheus.Counter   // snapshots written
 	Losses         prometheus.Counter   // flows of which Redis was found to have lost changes
 	Restores       prometheus.Counter   // documents put back that Redis had lost
+	Versions       prometheus.Counter   // versions of documents that were kept
 
 	RedisLatency         *prometheus.HistogramVec // seconds, by script
 	RedisErrors          *prometheus.CounterVec   // by script
@@ -82,6 +83,7 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		Folds:    r.counter("folds_total", "Snapshots of documents that this edge wrote."),
 		Losses:   r.counter("losses_total", "Times that Redis was found to know less of a flow than this edge."),
 		Restores: r.counter("restores_total", "Documents that this edge put back because Redis had lost them."),
+		Versions: r.counter("versions_total", "Versions of documents that this edge kept."),
 
 		RedisLatency:         r.histograms("redis_script_seconds", "Time from asking for a script run to its answer, by script.", "script", seconds),
 		RedisErrors:          r.counters("redis_script_errors_total", "Script runs that failed, by script.", "script"),

@@ -47,6 +47,7 @@ var names = []string{
 	"helix_subscriber_reconnects_total",
 	"helix_trace_spans_total{outcome}",
 	"helix_upgrades_refused_total{reason}",
+	"helix_versions_total",
 }
 
 // filled is a registry in which every metric has a value, also those by label.
