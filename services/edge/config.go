@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -105,6 +106,10 @@ type Config struct {
 		Drain   config.Duration `key:"drain" help:"over which the clients are moved to other edges, in waves; 0s: all at once"`
 		Timeout config.Duration `key:"timeout" help:"that each service has to end; an edge ends within delay + drain + twice this"`
 	} `key:"shutdown"`
+	Trace struct {
+		OTLPEndpoint string  `key:"otlp_endpoint" help:"an OpenTelemetry collector, OTLP over HTTP, such as http://collector:4318; empty: no traces"`
+		Sample       float64 `key:"sample" help:"share of the changes that are followed from socket to delivery, 0 to 1"`
+	} `key:"trace"`
 	Log struct {
 		Level  string `key:"level" help:"debug, info, warn or error"`
 		Format string `key:"format" help:"text or json"`
@@ -147,6 +152,7 @@ func defaultConfig() Config {
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
+	c.Trace.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -222,6 +228,11 @@ func (c *Config) validate() error {
 	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")
 	duration(c.Shutdown.Drain, 0, time.Hour, "shutdown.drain")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
+	if c.Trace.OTLPEndpoint != "" {
+		u, err := url.Parse(c.Trace.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "trace.otlp_endpoint", "no such URL", "an http or https URL")
+	}
+	check(c.Trace.Sample >= 0 && c.Trace.Sample <= 1, "trace.sample", c.Trace.Sample, "from 0 to 1")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

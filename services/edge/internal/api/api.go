@@ -65,6 +65,8 @@ type Options struct {
 	// Ready says whether the node may be sent traffic; nil, the function or its error, means yes. What
 	// the public listener tells of the error is its NotReady part.
 	Ready func(context.Context) error
+	// Traces follows changes; nil follows none.
+	Traces *telemetry.Traces
 	// Log takes refusals with a cause, panics and, at debug level, every request; nil is silent.
 	Log *slog.Logger
 	// Version is what GET /api/version says.
@@ -82,6 +84,7 @@ type Options struct {
 type api struct {
 	answerer
 	flows   *flows.Flows
+	traces  *telemetry.Traces
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
 	allow   func(r *http.Request, user string) (limit string, retryAfter time.Duration)
 	ready   func(context.Context) error
@@ -112,6 +115,7 @@ func routes(o Options) chi.Router {
 	a := &api{
 		answerer: answerer{newAnswerer(o.Log).log, o.Refused, o.Security},
 		flows:    o.Flows,
+		traces:   o.Traces,
 		knows:    o.Authenticate,
 		allow:    o.Allow,
 		ready:    o.Ready,

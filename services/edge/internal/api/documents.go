@@ -85,6 +85,9 @@ func pageOf(u *url.URL, hasMembers bool) (q pageQuery, err error) {
 			return pageQuery{}, flows.ErrInvalidPageQuery
 		}
 	}
+	if q.members && q.limit > mostWithMembers {
+		return pageQuery{}, errManyMembers
+	}
 	return q, nil
 }
 
