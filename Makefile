@@ -2,10 +2,10 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run build test lint bench check fuzz fmt clean
+.PHONY: help run build test test-k8s lint bench check fuzz fmt clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
@@ -15,6 +15,9 @@ build: ## build bin/helix and bin/bench
 
 test: ## install what is needed, then run every check and every test
 	@scripts/test
+
+test-k8s: ## apply k8s/overlays/local to the cluster of KUBECONFIG, and lose nothing while pods are replaced, killed and Redis restarts
+	@scripts/test-k8s
 
 lint: ## formatting, vet, linters
 	@scripts/lint
@@ -29,7 +32,7 @@ fuzz: ## each fuzz target for some seconds (FUZZTIME=10s)
 	@scripts/fuzz
 
 fmt: ## format the code
-	@gofmt -w services shared
+	@gofmt -w k8s services shared
 
 clean: ## remove what was built
 	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/vendor/phoenix.mjs
