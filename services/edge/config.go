@@ -72,7 +72,9 @@ type Config struct {
 		Claim      string          `key:"claim" help:"of a token that tells its rights"`
 	} `key:"auth"`
 	Shutdown struct {
-		Timeout config.Duration `key:"timeout" help:"that each service has to end"`
+		Delay   config.Duration `key:"delay" help:"between the signal and the first client that is moved: not ready at once, so that balancers learn it; none where no client is there"`
+		Drain   config.Duration `key:"drain" help:"over which the clients are moved to other edges, in waves; 0s: all at once"`
+		Timeout config.Duration `key:"timeout" help:"that each service has to end; an edge ends within delay + drain + twice this"`
 	} `key:"shutdown"`
 	Log struct {
 		Level  string `key:"level" help:"debug, info, warn or error"`
@@ -95,6 +97,7 @@ func defaultConfig() Config {
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
+	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
@@ -150,6 +153,8 @@ func (c *Config) validate() error {
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
+	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")
+	duration(c.Shutdown.Drain, 0, time.Hour, "shutdown.drain")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")

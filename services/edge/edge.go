@@ -29,6 +29,7 @@ import (
 type edge struct {
 	cfg      Config
 	log      *slog.Logger
+	metrics  *telemetry.Metrics
 	auth     auth
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
@@ -62,6 +63,7 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	events := &telemetry.Bus{}
 	telemetry.CountEvents(events, metrics)
 	telemetry.LogEvents(events, log)
+	e.metrics = metrics
 
 	var err error
 	if e.auth, err = newAuth(&cfg, log); err != nil {
@@ -144,34 +146,48 @@ func (e *edge) run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("the edge ended: %w", err), e.lanes.Close())
 	case <-ctx.Done():
 	}
-	e.log.Info("stopping: moving the clients to other edges")
-	e.drain()
-	stopTree()
-	err := <-ended
-	e.router.Close()
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return errors.Join(err, e.lanes.Close())
+	return errors.Join(e.stop(ended, stopTree), e.lanes.Close())
 }
 
-// drain lets go of the clients: not ready at once, then the sockets, then what they left behind, so
-// that the counts are right and the leases free before this edge is gone.
-func (e *edge) drain() {
-	e.draining.Store(true)
-	e.sockets.Close(socket.ReasonRestart)
-	deadline := time.NewTimer(time.Duration(e.cfg.Shutdown.Timeout))
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !e.hub.Empty() {
-		select {
-		case <-deadline.C:
-			e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
-			return
-		case <-tick.C:
-		}
+// stop ends an edge in order. ended tells how the tree ended, by itself or because stopTree was called.
+func (e *edge) stop(ended <-chan error, stopTree func()) error {
+	defer e.router.Close()
+	ctx, hurry := context.WithCancel(context.Background())
+	defer hurry()
+	drained := make(chan struct{})
+	go func() { e.drain(ctx); close(drained) }()
+	select {
+	case <-drained:
+	case err := <-ended: // by itself: nothing here serves those who are left
+		hurry()
+		<-drained
+		return fmt.Errorf("the edge ended while it drained: %w", err)
 	}
+	stopTree()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// drain lets go of the clients: not ready at once, then the sockets in waves, then what they left behind,
+// so that the counts are right and the leases with other edges before this one is gone. When ctx ends it
+// goes without waves.
+func (e *edge) drain(ctx context.Context) {
+	e.draining.Store(true)
+	e.metrics.Draining.Set(1)
+	began := time.Now()
+	e.log.Info("stopping: no new clients from here on")
+	e.sockets.Drain(ctx, socket.Drain{Delay: time.Duration(e.cfg.Shutdown.Delay), Over: time.Duration(e.cfg.Shutdown.Drain)}, func(sockets int) {
+		e.public.server.SetKeepAlivesEnabled(false)
+		e.log.Info("moving the clients to other edges", "sockets", sockets, "over", e.cfg.Shutdown.Drain)
+	})
+	goodbye, cancel := context.WithTimeout(ctx, time.Duration(e.cfg.Shutdown.Timeout))
+	defer cancel()
+	if !e.hub.AwaitEmpty(goodbye) {
+		e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
+	}
+	e.log.Info("all clients are moved", "took", time.Since(began).Round(time.Millisecond))
 }
 
 // ready says whether this edge may get clients.

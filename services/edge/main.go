@@ -59,6 +59,7 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	_, _ = fmt.Fprintf(stdout, "Helix %s is at %s\n", version, edge.url())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	return edge.run(ctx)
 }
 

@@ -7,6 +7,8 @@ type Metrics struct {
 	Sockets         prometheus.Gauge       // open
 	SocketsOpened   prometheus.Counter     // upgrades that succeeded
 	SocketsClosed   *prometheus.CounterVec // by close code
+	SocketsMoved    prometheus.Counter     // told to come back to another edge
+	Draining        prometheus.Gauge       // 1: the edge moves its clients away, 0: it does not
 	UpgradesRefused *prometheus.CounterVec // by reason
 	Channels        prometheus.Gauge       // joined
 
@@ -44,6 +46,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		Sockets:         r.gauge("sockets", "WebSockets that are open."),
 		SocketsOpened:   r.counter("sockets_opened_total", "WebSocket upgrades that succeeded."),
 		SocketsClosed:   r.counters("sockets_closed_total", "WebSockets that ended, by close code; 1006 stands for a connection that went without one.", "code"),
+		SocketsMoved:    r.counter("sockets_moved_total", "WebSockets that were told to come back to another edge."),
+		Draining:        r.gauge("draining", "1 while this edge turns clients away and moves those that it has, else 0."),
 		UpgradesRefused: r.counters("upgrades_refused_total", "Requests that were no WebSocket in the end, by reason.", "reason"),
 		Channels:        r.gauge("channels", "Channels that are joined."),
 

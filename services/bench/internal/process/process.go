@@ -173,15 +173,24 @@ func Floor() (*Process, error) {
 // taking longer than 15 s.
 func (p *Process) Stop() (byItself bool) {
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may be paused
+	_, byItself = p.Terminate(15 * time.Second)
+	return byItself
+}
+
+// Terminate asks the process to end (SIGTERM) and waits for that. It gives the exit code, and whether the
+// process ended by itself: past the grace period it is killed.
+func (p *Process) Terminate(grace time.Duration) (code int, byItself bool) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
 	select {
 	case <-p.exited:
-		return true
-	case <-time.After(15 * time.Second):
+		byItself = true
+	case <-timer.C:
 		_ = p.cmd.Process.Kill()
 		<-p.exited
-		return false
 	}
+	return p.cmd.ProcessState.ExitCode(), byItself
 }
 
 // CPU is the time that the process has used, user and system. The kernel counts in steps of 10 ms.

@@ -146,6 +146,20 @@ func (h *Hub) Empty() bool {
 	return true
 }
 
+// AwaitEmpty waits until no flow has anything left to do on this edge; false: ctx ended before.
+func (h *Hub) AwaitEmpty(ctx context.Context) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !h.Empty() {
+		select {
+		case <-ctx.Done():
+			return h.Empty()
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
 // Status implements flows.Sessions.
 func (h *Hub) Status(ctx context.Context, id flows.ID) (flows.Status, error) {
 	status, err := h.Store.Flow(id).Status(ctx)

@@ -145,23 +145,6 @@ func (v *Server) remove(s *Socket, code CloseCode) {
 	v.readers.Done()
 }
 
-// Close turns new sockets away, closes all that are there and waits for their end.
-func (v *Server) Close(why Reason) {
-	v.mu.Lock()
-	v.draining = true
-	all := make([]*Socket, 0, len(v.sockets))
-	for s := range v.sockets {
-		all = append(all, s)
-	}
-	v.mu.Unlock()
-	for _, s := range all {
-		if s.started.Load() {
-			s.Close(why)
-		}
-	}
-	v.readers.Wait()
-}
-
 // start takes over an upgraded connection. Nothing of the upgrade is kept but the connection itself.
 func (s *Socket) start() {
 	v := s.server
@@ -181,7 +164,7 @@ func (s *Socket) start() {
 	draining := v.draining
 	v.mu.Unlock()
 	if draining {
-		s.Close(ReasonRestart)
+		s.Close(restartWithin(waveEvery))
 	}
 }
 

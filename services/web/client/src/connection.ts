@@ -1,6 +1,7 @@
 // The socket: phoenix's own, with the times of its tries told and its close codes understood.
 import { Socket, type SocketConnectOption } from "phoenix";
 import { defaultBackoff, waitMs, type Backoff } from "./backoff.ts";
+import { withHint } from "./hint.ts";
 import { Listeners, type Unsubscribe } from "./listeners.ts";
 import { closeReason, HelixError } from "./reasons.ts";
 
@@ -45,14 +46,17 @@ export class Connection {
   /** When the channel that was just refused tries again: phoenix asks for the wait before it tells of the refusal. */
   rejoinAt = 0;
   #state: ConnectionState = { name: "connecting" };
+  /** Of an edge that moves its clients, until it is used: within how many milliseconds to come back. */
+  #comeBackWithin: number | undefined;
   readonly #listeners = new Listeners<ConnectionState>();
 
   constructor({ url, token, transport, backoff, timeoutMs = 10_000 }: ConnectOptions) {
     this.backoff = { ...defaultBackoff, ...backoff };
     this.timeoutMs = timeoutMs;
+    const webSocket = transport ?? (globalThis as { WebSocket?: SocketConnectOption["transport"] }).WebSocket;
     this.socket = new Socket(url, {
       timeout: timeoutMs,
-      ...(transport && { transport }),
+      ...(webSocket && { transport: withHint(webSocket, (ms) => { this.#comeBackWithin = ms; }) }),
       // phoenix asks for these once for each connection that it begins.
       params: () => {
         this.#become({ name: "connecting" });
@@ -60,7 +64,8 @@ export class Connection {
         return value === undefined ? {} : { token: value };
       },
       reconnectAfterMs: (tries) => {
-        const wait = waitMs(this.backoff, tries);
+        const wait = this.#comeBackWithin === undefined ? waitMs(this.backoff, tries) : Math.round(Math.random() * this.#comeBackWithin);
+        this.#comeBackWithin = undefined;
         this.#become({ name: "offline", retryAt: Date.now() + wait });
         return wait;
       },
