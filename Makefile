@@ -2,13 +2,19 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run build test test-k8s lint bench check fuzz fmt clean
+.PHONY: help run up down build test test-compose test-k8s lint bench check fuzz fmt clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
+
+up: ## Helix in containers: three edges behind a balancer, at http://localhost:8080 (HELIX_PORT)
+	@scripts/up
+
+down: ## end what `make up` started; the flows stay in their volume
+	@scripts/down
 
 build: ## build bin/helix and bin/bench
 	@scripts/build
@@ -16,7 +22,10 @@ build: ## build bin/helix and bin/bench
 test: ## install what is needed, then run every check and every test
 	@scripts/test
 
-test-k8s: ## apply k8s/overlays/local to the cluster of KUBECONFIG, and lose nothing while pods are replaced, killed and Redis restarts
+test-compose: ## start the containers apart, break them while official clients write, find nothing lost
+	@scripts/test-compose
+
+test-k8s: ## apply the local overlay to the cluster of KUBECONFIG, replace, kill and restart pods while official clients write, find nothing lost
 	@scripts/test-k8s
 
 lint: ## formatting, vet, linters

@@ -45,7 +45,7 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "helix", version)
 		return err
 	case commandHealthcheck:
-		return healthcheck(cfg)
+		return healthcheck(cfg, healthcheckTimeout)
 	}
 	log, err := telemetry.NewLogger(stderr, cfg.Log.Level, cfg.Log.Format, cfg.Node.ID)
 	if err != nil {
@@ -63,9 +63,14 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	return edge.run(ctx)
 }
 
-// healthcheck asks a running edge on this machine whether it is ready: for images without a shell.
-func healthcheck(cfg Config) error {
-	client := http.Client{Timeout: 3 * time.Second}
+// healthcheckTimeout is less than what an engine waits for its health check.
+const healthcheckTimeout = 3 * time.Second
+
+// healthcheck asks a running edge on this machine, within the time given, whether it is ready: for
+// images without a shell.
+func healthcheck(cfg Config, within time.Duration) error {
+	// A transport of its own: a proxy that the environment names has no part in this.
+	client := http.Client{Timeout: within, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(localURL(cfg.HTTP.Addr) + "/readyz")
 	if err != nil {
 		return fmt.Errorf("ask the edge: %w", err)

@@ -1,0 +1,53 @@
+// The containers of docker-compose.yml, as an operator handles them. scripts/test-compose has started them,
+// and says by the environment which they are (COMPOSE_PROJECT_NAME) and where (HELIX_URL).
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { until } from "../conformance/harness.mjs";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const run = promisify(execFile);
+
+async function docker(...args) {
+  const { stdout } = await run("docker", args, { cwd: ROOT, timeout: 120_000, maxBuffer: 64 << 20 });
+  return stdout.trim();
+}
+
+const compose = (...args) => docker("compose", "--progress", "quiet", ...args);
+const container = (service) => compose("ps", "--all", "--quiet", service);
+
+/** http is where the balancer is; ws the same for sockets. */
+export const http = process.env.HELIX_URL ?? "";
+export const ws = http.replace(/^http/, "ws");
+if (!http) throw new Error("HELIX_URL is not set: this is for scripts/test-compose, which starts what is tested.");
+
+/** stop asks a container to end, as a deploy does, and gives the code that it ended with. */
+export async function stop(service) {
+  await compose("stop", service);
+  return Number(await docker("inspect", "--format", "{{.State.ExitCode}}", await container(service)));
+}
+
+/** kill ends a container without a word. */
+export async function kill(service) { await docker("kill", await container(service)); }
+
+/** start starts a container that ended, and waits until it is healthy. */
+export async function start(service) {
+  await compose("up", "--detach", "--no-build", "--no-deps", "--wait", "--wait-timeout", "60", service);
+}
+
+/** restart stops a container and starts it again. */
+export async function restart(service) { await compose("restart", service); }
+
+/** reload has the balancer read its file anew, and waits until it has. */
+export async function reload() {
+  const loads = async () => (await compose("logs", "--no-color", "balancer")).split("Loading success").length;
+  const before = await loads();
+  await compose("kill", "--signal", "SIGHUP", "balancer");
+  await until("the balancer has read its file anew", async () => await loads() > before);
+}
+
+/** states tells of each container whether it is healthy. */
+export async function states() {
+  const lines = (await compose("ps", "--all", "--format", "json")).split("\n");
+  return Object.fromEntries(lines.map((line) => JSON.parse(line)).map(({ Service, Health }) => [Service, Health]));
+}
