@@ -170,7 +170,7 @@ var mistakes = []struct {
 	{"local", func(s *manifests.Set) { pod(s).Spec.TerminationGracePeriodSeconds = ptr[int64](10) }, "its grace period of 10s is too short"},
 	{"local", func(s *manifests.Set) { container(s).Lifecycle.PreStop.Sleep.Seconds = 50 }, "its grace period of 1m0s is too short"},
 	{"local", func(s *manifests.Set) { s.Deployments[0].Spec.MinReadySeconds = 1 }, "minReadySeconds is 1s: the next pod would end while the clients of the one before it still move"},
-	{"local", func(s *manifests.Set) { s.Deployments[0].Spec.ProgressDeadlineSeconds = ptr[int32](20) }, "progressDeadlineSeconds is not longer than minReadySeconds"},
+	{"local", func(s *manifests.Set) { s.Deployments[0].Spec.ProgressDeadlineSeconds = ptr[int32](10) }, "progressDeadlineSeconds is not longer than minReadySeconds"},
 
 	// ingress.go
 	{"local", func(s *manifests.Set) {

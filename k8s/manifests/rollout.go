@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	apps "k8s.io/api/apps/v1"
@@ -32,12 +31,8 @@ func checkRollout(s *Set, edge Edge, c *complaints) {
 		if err != nil {
 			continue // checkSettings says so
 		}
-		takes := before
-		for key := range settings {
-			if strings.HasPrefix(key, "shutdown.") {
-				takes += settings.duration(key)
-			}
-		}
+		moves := before + settings.duration("shutdown.delay") + settings.duration("shutdown.drain")
+		takes := moves + 2*settings.duration("shutdown.timeout") // to say goodbye to Redis, and for the services to end
 		grace := 30 * time.Second
 		if seconds := e.Spec.Template.Spec.TerminationGracePeriodSeconds; seconds != nil {
 			grace = time.Duration(*seconds) * time.Second
@@ -45,7 +40,6 @@ func checkRollout(s *Set, edge Edge, c *complaints) {
 		if grace < takes+spare {
 			c.add(who, "its grace period of %v is too short: preStop and shutdown.* take up to %v, and %v must be to spare", grace, takes, spare)
 		}
-		moves := before + settings.duration("shutdown.drain")
 		if ready := time.Duration(e.Spec.MinReadySeconds) * time.Second; ready < moves {
 			c.add(who, "minReadySeconds is %v: the next pod would end while the clients of the one before it still move, which takes up to %v", ready, moves)
 		}
