@@ -19,6 +19,20 @@ test("every container is healthy, and the balancer serves the page and the versi
   assert.equal((await (await fetch(`${stack.http}/api/version`)).json()).version, process.env.VERSION);
 });
 
+test("no container can change its image, gain a right, or run as root; the edges' image is small, and says what it is", async () => {
+  for (const service of Object.keys(await stack.states())) {
+    const { it: { HostConfig: host } } = await stack.inspect(service);
+    assert.deepEqual([host.ReadonlyRootfs, host.CapDrop, host.SecurityOpt, host.Privileged], [true, ["ALL"], ["no-new-privileges:true"], false], service);
+    assert.ok(host.Memory > 0 && host.NanoCpus > 0 && host.PidsLimit > 0, `${service} has limits`);
+    assert.equal(host.RestartPolicy.Name, "unless-stopped", service);
+    for (const { uid, args } of await stack.programs(service)) assert.notEqual(uid, 0, `${service}: ${args}`);
+  }
+  const { image } = await stack.inspect("edge-a");
+  assert.ok(image.Size < 40e6, `${image.Size} bytes`);
+  assert.equal(image.Config.Labels["org.opencontainers.image.version"], process.env.VERSION);
+  assert.equal(image.Config.Labels["org.opencontainers.image.revision"], process.env.REVISION);
+});
+
 test("two official clients land on different edges, and see each other", async (t) => {
   const flow = newFlow("compose");
   const edges = [];

@@ -51,3 +51,16 @@ export async function states() {
   const lines = (await compose("ps", "--all", "--format", "json")).split("\n");
   return Object.fromEntries(lines.map((line) => JSON.parse(line)).map(({ Service, Health }) => [Service, Health]));
 }
+
+/** inspect gives what the engine knows of a container and of its image. */
+export async function inspect(service) {
+  const [it] = JSON.parse(await docker("inspect", await container(service)));
+  const [image] = JSON.parse(await docker("image", "inspect", it.Image));
+  return { it, image };
+}
+
+/** programs lists what runs in a container, with the user's number as the engine's host sees it. */
+export async function programs(service) {
+  const [, ...lines] = (await docker("top", await container(service), "-eo", "pid,uid,args")).split("\n");
+  return lines.map((line) => line.trim().split(/\s+/)).map(([, uid, ...args]) => ({ uid: Number(uid), args: args.join(" ") }));
+}
