@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -13,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"helix/edge/internal/bounds"
+	"helix/edge/internal/peer"
+	"helix/edge/internal/socket"
 	"helix/shared/config"
 )
 
@@ -20,7 +24,12 @@ import (
 // serves all.
 type Config struct {
 	HTTP struct {
-		Addr string `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
+		Addr            string   `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
+		TrustedProxies  []string `key:"trusted_proxies" help:"addresses and CIDRs of the proxies in front, comma separated: what they say of the client is believed; empty: nobody is"`
+		MaxConnections  int      `key:"max_connections" help:"open connections of one address that is no trusted proxy's, sockets among them; 0: no bound"`
+		Hosts           []string `key:"hosts" help:"names and addresses that clients know the edge by, comma separated; a request for another host gets 421; empty: any"`
+		ForwardedHeader string   `key:"forwarded_header" help:"in which trusted proxies tell the client's address: X-Forwarded-For or Forwarded; the other is not read"`
+		ProxyProtocol   bool     `key:"proxy_protocol" help:"true: trusted proxies begin each connection with a header of the PROXY protocol, version 1 or 2"`
 	} `key:"http"`
 	Admin struct {
 		Addr string `key:"addr" help:"metrics, health and pprof; not for the public"`
@@ -46,8 +55,11 @@ type Config struct {
 		MaxFrameBytes  config.Bytes    `key:"max_frame_bytes" help:"of one message of a client"`
 		MaxChannels    int             `key:"max_channels" help:"joined on one socket"`
 		QueueBytes     config.Bytes    `key:"queue_bytes" help:"that may wait for one client; past it the client is closed with 1013"`
+		MessageRate    int             `key:"message_rate" help:"messages a second of one socket, and four seconds of them at once; who sends more is read more slowly; 0: no bound"`
 	} `key:"socket"`
-	Change struct {
+	Address limits `key:"address"`
+	User    limits `key:"user"`
+	Change  struct {
 		Rate     int `key:"rate" help:"changes a second and client, in the long run"`
 		Burst    int `key:"burst" help:"changes that a client may send at once"`
 		MaxDepth int `key:"max_depth" help:"nesting of objects and arrays in a change"`
@@ -82,17 +94,34 @@ type Config struct {
 	} `key:"log"`
 }
 
+// limits are those of one address, or of one user, on this edge.
+type limits struct {
+	MaxSockets  int `key:"max_sockets" help:"open sockets of each on this edge; 0: no bound"`
+	SocketRate  int `key:"socket_rate" help:"new sockets a second of each, and four seconds of them at once; 0: no bound"`
+	JoinRate    int `key:"join_rate" help:"the same of joins"`
+	RequestRate int `key:"request_rate" help:"the same of requests of the HTTP API"`
+}
+
+func (l limits) bounds() bounds.Limits {
+	return bounds.Limits{Sockets: l.MaxSockets, SocketRate: l.SocketRate, JoinRate: l.JoinRate, RequestRate: l.RequestRate}
+}
+
 // envPrefix begins the variables of all settings.
 const envPrefix = "HELIX"
 
 func defaultConfig() Config {
 	var c Config
 	c.HTTP.Addr, c.Admin.Addr = ":4000", "127.0.0.1:4001"
+	c.HTTP.MaxConnections, c.HTTP.ForwardedHeader = 25_000, peer.XForwardedFor
 	c.Redis.KeyPrefix, c.Redis.Lanes, c.Redis.Timeout = "helix", 64, config.Duration(3*time.Second)
 	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
 	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
 	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
-	c.Socket.MaxChannels, c.Socket.QueueBytes = 128, 1<<20
+	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.MessageRate = 128, 1<<20, 1000
+	// A thousand members of a flow behind one address come back at once when their edge restarts, with two
+	// tabs each. A user is a person, or a program that is many clients.
+	c.Address = limits{MaxSockets: 20_000, SocketRate: 500, JoinRate: 1000, RequestRate: 500}
+	c.User = limits{MaxSockets: 1000, SocketRate: 100, JoinRate: 200, RequestRate: 100}
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
@@ -124,6 +153,17 @@ func (c *Config) validate() error {
 		_, _, err := net.SplitHostPort(addr)
 		check(err == nil, key, fmt.Sprintf("%q", addr), "host:port or :port")
 	}
+	if _, err := peer.ParseTrusted(c.HTTP.TrustedProxies); err != nil {
+		wrong = append(wrong, fmt.Errorf("http.trusted_proxies: %w, such as 192.0.2.1, 2001:db8::1 or 10.0.0.0/8", err))
+	}
+	check(slices.Contains([]string{peer.XForwardedFor, peer.Forwarded}, http.CanonicalHeaderKey(c.HTTP.ForwardedHeader)),
+		"http.forwarded_header", fmt.Sprintf("%q", c.HTTP.ForwardedHeader), peer.XForwardedFor+" or "+peer.Forwarded)
+	check(!c.HTTP.ProxyProtocol || len(c.HTTP.TrustedProxies) > 0, "http.proxy_protocol", "true", "false where http.trusted_proxies names nobody who may speak it")
+	for _, origin := range c.Socket.AllowedOrigins {
+		if err := socket.CheckAllowed(origin); err != nil {
+			wrong = append(wrong, fmt.Errorf("socket.allowed_origins has %q: %w", origin, err))
+		}
+	}
 	if c.Redis.URL != "" {
 		u, err := url.Parse(c.Redis.URL)
 		check(err == nil && slices.Contains(redisURLs, u.Scheme), "redis.url", "no such URL", "a URL with the scheme "+strings.Join(redisURLs, ", "))
@@ -151,6 +191,13 @@ func (c *Config) validate() error {
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
+	between(int64(c.Socket.MessageRate), 0, 1_000_000, "socket.message_rate", c.Socket.MessageRate, "from 0 to 1000000")
+	for section, l := range map[string]limits{"address": c.Address, "user": c.User} {
+		for key, n := range map[string]int{"max_sockets": l.MaxSockets, "socket_rate": l.SocketRate, "join_rate": l.JoinRate, "request_rate": l.RequestRate} {
+			between(int64(n), 0, 10_000_000, section+"."+key, n, "from 0 to 10000000")
+		}
+	}
+	between(int64(c.HTTP.MaxConnections), 0, 10_000_000, "http.max_connections", c.HTTP.MaxConnections, "from 0 to 10000000")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")

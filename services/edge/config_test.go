@@ -23,6 +23,13 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
 		"several_mistakes": "change.burst is 0",
 
+		"bad_trusted_proxy":        `http.trusted_proxies: "balancer" is neither an address nor a CIDR, such as 192.0.2.1`,
+		"bad_forwarded_header":     `http.forwarded_header is "X-Real-IP": it must be X-Forwarded-For or Forwarded`,
+		"proxy_protocol_of_nobody": "http.proxy_protocol is true: it must be false where http.trusted_proxies names nobody",
+		"bad_bool":                 `http.proxy_protocol: "yes please" is neither true nor false`,
+		"origin_with_a_path":       `socket.allowed_origins has "https://app.example/": it must be an origin`,
+		"negative_limit":           "address.max_sockets is -1: it must be from 0 to 10000000",
+
 		"auth_unknown_mode":      `auth.mode is "basic": it must be none or jwt`,
 		"auth_without_a_key":     "auth.mode is jwt: it must be with one of auth.secret, auth.secret_file and auth.jwks_url, and there are 0",
 		"auth_two_keys":          "auth.mode is jwt: it must be with one of auth.secret, auth.secret_file and auth.jwks_url, and there are 2",

@@ -14,9 +14,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"helix/edge/internal/api"
+	"helix/edge/internal/bounds"
 	"helix/edge/internal/channel"
 	"helix/edge/internal/fanout"
 	"helix/edge/internal/leaseholder"
+	"helix/edge/internal/peer"
 	"helix/edge/internal/socket"
 	"helix/edge/internal/supervisor"
 	"helix/shared/flows"
@@ -31,6 +33,10 @@ type edge struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	auth     auth
+	proxies  *peer.Proxies
+	guard    *bounds.Guard
+	security *telemetry.SecurityLog
+	redis    ping
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
 	router   *channel.Router
@@ -52,6 +58,7 @@ type edge struct {
 //	├── memory             given back when a storm is over
 //	├── sweeper            forgets flows whose retention is over
 //	├── expiry             ends sockets whose token has expired
+//	├── guard              forgets addresses and users of which there is nothing to know
 //	├── keys               of tokens, where there is a JWKS
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
@@ -69,6 +76,13 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	if e.auth, err = newAuth(&cfg, log); err != nil {
 		return nil, err
 	}
+	e.security = telemetry.NewSecurityLog(log, nil)
+	if e.proxies, err = newProxies(&cfg, log); err != nil {
+		return nil, err
+	}
+	e.guard = bounds.New(bounds.Options{
+		Connections: cfg.HTTP.MaxConnections, Address: cfg.Address.bounds(), User: cfg.User.bounds(), Metrics: metrics,
+	})
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
@@ -112,18 +126,22 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		Connect: e.auth.connect, Router: e.router, Metrics: metrics, Log: log,
+		MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
+		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 
-	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Authenticate: e.auth.bearer(), Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
-	}), log)
+	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(onlyHosts(cfg.HTTP.Hosts, api.New(api.Options{
+		Flows: boundary, Authenticate: e.auth.bearer(), Allow: allowRequest(e.guard), Socket: e.sockets, Ready: e.ready,
+		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: e.security,
+		Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
+	}))), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
 	e.tree.Add("sweeper", sweeper{store, log})
 	e.tree.Add("expiry", e.sockets)
+	e.tree.Add("guard", e.guard)
 	if e.auth.keys != nil {
 		e.tree.Add("keys", e.auth.keys)
 	}
@@ -198,7 +216,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.lanes.Ping(ctx); err != nil {
+	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil
@@ -206,6 +224,13 @@ func (e *edge) ready(ctx context.Context) error {
 
 func (e *edge) listen() error {
 	e.public, e.admin = &endpoint{}, &endpoint{}
+	e.public.wrap = func(l net.Listener) net.Listener {
+		l = e.guard.Listen(l, e.proxies.Trusts, e.security)
+		if e.cfg.HTTP.ProxyProtocol {
+			l = e.proxies.Listen(l)
+		}
+		return l
+	}
 	if err := e.public.listen(e.cfg.HTTP.Addr); err != nil {
 		return fmt.Errorf("listen for clients (http.addr): %w", err)
 	}

@@ -98,6 +98,11 @@ func set(field reflect.Value, value any) error {
 			return fmt.Errorf("%q is no whole number", text)
 		}
 		field.SetInt(int64(n))
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		field.SetBool(text == "true")
 	case reflect.Slice:
 		var texts []string
 		for t := range strings.SplitSeq(text, ",") {

@@ -10,6 +10,8 @@ type Metrics struct {
 	SocketsMoved    prometheus.Counter     // told to come back to another edge
 	Draining        prometheus.Gauge       // 1: the edge moves its clients away, 0: it does not
 	UpgradesRefused *prometheus.CounterVec // by reason
+	RequestsRefused *prometheus.CounterVec // of the HTTP API, by the code of the refusal
+	Guarded         *prometheus.GaugeVec   // addresses and users that are counted one by one, by kind
 	Channels        prometheus.Gauge       // joined
 
 	Flows        prometheus.Gauge // with members on this edge
@@ -49,6 +51,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		SocketsMoved:    r.counter("sockets_moved_total", "WebSockets that were told to come back to another edge."),
 		Draining:        r.gauge("draining", "1 while this edge turns clients away and moves those that it has, else 0."),
 		UpgradesRefused: r.counters("upgrades_refused_total", "Requests that were no WebSocket in the end, by reason.", "reason"),
+		RequestsRefused: r.counters("requests_refused_total", "Requests of the HTTP API that were refused, by the code of the refusal.", "reason"),
+		Guarded:         r.gauges("guarded", "Addresses and users whose sockets and rates are counted, by kind.", "kind"),
 		Channels:        r.gauge("channels", "Channels that are joined."),
 
 		Flows:        r.gauge("flows", "Flows that have members on this edge."),
@@ -87,6 +91,12 @@ const namespace = "helix"
 
 func (r registry) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+	r.to.MustRegister(g)
+	return g
+}
+
+func (r registry) gauges(name, help, label string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	r.to.MustRegister(g)
 	return g
 }

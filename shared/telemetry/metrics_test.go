@@ -23,6 +23,7 @@ var names = []string{
 	"helix_flows",
 	"helix_folds_total",
 	"helix_gaps_total",
+	"helix_guarded{kind}",
 	"helix_joins_total",
 	"helix_lagging_members",
 	"helix_lease_gains_total",
@@ -32,6 +33,7 @@ var names = []string{
 	"helix_redis_script_errors_total{script}",
 	"helix_redis_script_seconds{script}",
 	"helix_refusals_total{reason}",
+	"helix_requests_refused_total{reason}",
 	"helix_restarts_total{service}",
 	"helix_restores_total",
 	"helix_sessions_held",
@@ -52,6 +54,8 @@ func filled() *prometheus.Registry {
 		switch metric := m.Field(i).Interface().(type) {
 		case *prometheus.CounterVec:
 			metric.WithLabelValues("x").Inc()
+		case *prometheus.GaugeVec:
+			metric.WithLabelValues("x").Set(1)
 		case *prometheus.HistogramVec:
 			metric.WithLabelValues("x").Observe(0.001)
 		}

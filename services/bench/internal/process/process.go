@@ -146,6 +146,9 @@ func EdgeAt(binary, id, redisURL string, log io.Writer, environ ...string) (*Pro
 	environ = append([]string{
 		"HELIX_HTTP_ADDR=" + addr, "HELIX_ADMIN_ADDR=" + admin, "HELIX_NODE_ID=" + id, "HELIX_REDIS_URL=" + redisURL,
 		"HELIX_SOCKET_ALLOWED_ORIGINS=*", "HELIX_LOG_LEVEL=warn",
+		// All clients come from one address here. What they cost is counted, but nothing is refused.
+		"HELIX_ADDRESS_MAX_SOCKETS=1000000", "HELIX_ADDRESS_SOCKET_RATE=1000000", "HELIX_ADDRESS_JOIN_RATE=1000000",
+		"HELIX_ADDRESS_REQUEST_RATE=1000000", "HELIX_SOCKET_MESSAGE_RATE=1000000", "HELIX_HTTP_MAX_CONNECTIONS=1000000",
 	}, environ...)
 	return start(&Process{
 		Name: id, Addr: addr, admin: admin, binary: binary, environ: environ, log: log,

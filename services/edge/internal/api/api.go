@@ -32,6 +32,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"helix/shared/flows"
+	"helix/shared/telemetry"
 )
 
 const (
@@ -50,6 +51,13 @@ type Options struct {
 	// Authenticate says who asks, by the bearer token of a request. Its error is refused as it is: 401 for
 	// flows.ErrUnauthenticated and flows.ErrTokenExpired. Nil: everybody may do everything, with no token.
 	Authenticate func(ctx context.Context, token string) (flows.Identity, error)
+	// Allow says whether an address may ask once more, and with a user whether they may: how long to wait, and
+	// which limit that is, where not. The request's RemoteAddr is the client's. Nil: everybody may.
+	Allow func(r *http.Request, user string) (limit string, retryAfter time.Duration)
+	// Refused is told the code of every refusal; nil: nobody is.
+	Refused func(code string)
+	// Security is told of refusals that an attack may be behind; it may be nil.
+	Security *telemetry.SecurityLog
 	// Socket serves /socket/websocket, with and without a trailing slash, every method of it, with
 	// nothing of this package around it but this: a write deadline that an earlier request left on
 	// the connection is taken off.
@@ -75,6 +83,7 @@ type api struct {
 	answerer
 	flows   *flows.Flows
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
+	allow   func(r *http.Request, user string) (limit string, retryAfter time.Duration)
 	ready   func(context.Context) error
 	version string
 	page    page
@@ -99,9 +108,10 @@ func New(o Options) http.Handler {
 
 func routes(o Options) chi.Router {
 	a := &api{
-		answerer: newAnswerer(o.Log),
+		answerer: answerer{newAnswerer(o.Log).log, o.Refused, o.Security},
 		flows:    o.Flows,
 		knows:    o.Authenticate,
+		allow:    o.Allow,
 		ready:    o.Ready,
 		version:  o.Version,
 		page:     mustReadPage(o.Page),
@@ -121,7 +131,7 @@ func routes(o Options) chi.Router {
 	r.MethodNotAllowed(a.methodNotAllowed)
 
 	r.Group(func(r chi.Router) {
-		r.Use(a.authenticate)
+		r.Use(a.limitAddress, a.authenticate, a.limitUser)
 		read, write, manage := r.With(a.needs(flows.Read)), r.With(a.needs(flows.Write)), r.With(a.needs(flows.Manage))
 		r.Get("/api/flows", a.listFlows)   // shows what one may read
 		r.Get("/api/sessions", a.sessions) // the same

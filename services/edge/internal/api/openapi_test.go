@@ -127,6 +127,7 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		ready                 error
 		panicWhenAsked        bool
 		knows                 bool // the node asks for tokens
+		often                 bool // the address asks too often
 	}{
 		{operation: "GET /api/flows/{id}/status", path: status},
 		{operation: "GET /api/flows/{id}/status", path: status, sessions: &fakeSessions{status: busy}},
@@ -209,6 +210,9 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		{operation: "GET /readyz", path: "/readyz", panicWhenAsked: true},
 	}
 	for operation, of := range guarded {
+		c := cases[0]
+		c.operation, c.path, c.body, c.often = operation, of.path, of.body, true
+		cases = append(cases, c)
 		for _, token := range []string{"", "expired", "nothing"} {
 			if token == "nothing" && of.right == 0 {
 				continue
@@ -230,6 +234,9 @@ func TestAPI_answersWhatItsDocumentSays_andAllOfIt(t *testing.T) {
 		o.Ready = readyFunc(c.ready, c.panicWhenAsked)
 		if c.knows {
 			o.Authenticate = knows
+		}
+		if c.often {
+			o.Allow = func(*http.Request, string) (string, time.Duration) { return "address_request_rate", time.Second }
 		}
 		method, _, _ := strings.Cut(c.operation, " ")
 		status, header, body := ask(t, o, method, c.path, c.body, c.header)

@@ -240,6 +240,7 @@ func changeID(payload []byte) (id uint64, err error) {
 func (c *flowChannel) refuse(ref []byte, err error) {
 	e := flows.AsError(err)
 	c.router.Metrics.Refusals.WithLabelValues(e.Code).Inc()
+	c.suspect(e, "change")
 	c.topic.Reply(ref, false, refusal(e))
 }
 
@@ -266,6 +267,7 @@ func (c *flowChannel) Joined(j flows.Joined) {
 func (c *flowChannel) Refused(err error) {
 	e := flows.AsError(err)
 	c.router.Metrics.Refusals.WithLabelValues(e.Code).Inc()
+	c.suspect(e, "join")
 	if errors.Is(e, flows.ErrUnavailable) {
 		c.router.Log.Debug("a join was refused", "flow", c.rawID, "error", err)
 	}

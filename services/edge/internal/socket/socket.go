@@ -2,11 +2,13 @@ package socket
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"helix/edge/internal/bounds"
 	"helix/shared/phoenix"
 )
 
@@ -21,6 +23,9 @@ type Socket struct {
 	topics  []*Topic  // the read goroutine's alone
 	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
 	fresh   time.Time // when that goroutine was last changed for a fresh one
+	pace    pace      // of its messages; the read goroutine's alone
+	address netip.Addr
+	guest   bounds.Guest // its places; the read goroutine's alone
 
 	// Identity is what the connect step found out about the client.
 	identity any
@@ -42,6 +47,23 @@ type Socket struct {
 
 // Identity is what the connect step found out about the client; nil without one.
 func (s *Socket) Identity() any { return s.identity }
+
+// user is whose the socket is, where that is known.
+func (s *Socket) user() string {
+	if who, ok := s.identity.(Known); ok {
+		return who.UserID()
+	}
+	return ""
+}
+
+// suspect tells of something that an attack may be behind.
+func (s *Socket) suspect(event string, attrs ...any) {
+	attrs = append(attrs, "address", s.address.String())
+	if user := s.user(); user != "" {
+		attrs = append(attrs, "user_id", user)
+	}
+	s.server.opts.Security.Tell(event, attrs...)
+}
 
 // Send queues frames that AppendText made, for the next Flush. It never blocks. A client that does not keep up with its
 // queue's bound is closed with ReasonTooSlow; one for which little waits keeps up, however large the frames
