@@ -179,6 +179,8 @@ var mistakes = []struct {
 	{"local", func(s *manifests.Set) { config(s)["HELIX_SOCKET_IDLE_TIMEOUT"] = "45m" }, `haproxy-ingress.github.io/timeout-tunnel is "1h": it must be twice socket.idle_timeout`},
 	{"local", func(s *manifests.Set) { config(s)["HELIX_DOCUMENT_MAX_BYTES"] = "16MiB" }, "documents of 16MiB do not pass"},
 
+	{"local", func(s *manifests.Set) { delete(config(s), "HELIX_HTTP_TRUSTED_PROXIES") }, "http.trusted_proxies does not name it"},
+
 	// availability.go
 	{"production", func(s *manifests.Set) { s.Budgets[0].Spec.MaxUnavailable = ptr(intstr.FromInt32(0)) }, "PodDisruptionBudget helix: lets 0 of the 3 pods of Deployment helix go at once"},
 	{"production", func(s *manifests.Set) { s.Budgets[0].Spec.MaxUnavailable = ptr(intstr.FromString("100%")) }, "PodDisruptionBudget helix: lets 3 of the 3 pods"},

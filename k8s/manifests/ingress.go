@@ -15,7 +15,8 @@ var timeouts = []string{
 
 const bodySize = "nginx.ingress.kubernetes.io/proxy-body-size"
 
-// checkIngress: the edge ends a silent socket, nobody before it; and what the edge takes passes.
+// checkIngress: the edge ends a silent socket, nobody before it; what the edge takes passes; and the edge believes what
+// it is told of the client.
 func checkIngress(s *Set, edge Edge, c *complaints) {
 	for _, e := range s.edges() {
 		settings, err := s.settings(e.container, edge)
@@ -24,6 +25,9 @@ func checkIngress(s *Set, edge Edge, c *complaints) {
 		}
 		for _, ingress := range s.Ingresses {
 			who := object{"Ingress", ingress}
+			if settings["http.trusted_proxies"] == "" {
+				c.add(who, "stands before the edge, and http.trusted_proxies does not name it: all clients would share the limits of one address")
+			}
 			for _, annotation := range timeouts {
 				value, idle := ingress.Annotations[annotation], settings.duration("socket.idle_timeout")
 				if _, err := strconv.Atoi(value); err == nil {
