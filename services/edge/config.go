@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"helix/edge/internal/peer"
 	"helix/edge/internal/socket"
 	"helix/shared/config"
+	"helix/shared/session"
 )
 
 // Config is every setting of an edge. A setting is a promise to test: ask first whether one value
@@ -39,6 +39,17 @@ type Config struct {
 		KeyPrefix string          `key:"key_prefix" help:"begins every key; the same on all edges"`
 		Lanes     int             `key:"lanes" help:"hash tags that the flows are spread over; the same on all edges, for ever"`
 		Timeout   config.Duration `key:"timeout" help:"of one round trip, and of connecting"`
+
+		Username             string `key:"username" help:"of the ACL, where the URL names none; empty: the default user"`
+		Password             string `key:"password" secret:"true" help:"where the URL names none"`
+		PasswordFile         string `key:"password_file" help:"a file that holds the password, read anew for each connection; a line end at its end does not count"`
+		SentinelUsername     string `key:"sentinel_username" help:"of the sentinels themselves, which have users of their own"`
+		SentinelPassword     string `key:"sentinel_password" secret:"true" help:"of the sentinels themselves"`
+		SentinelPasswordFile string `key:"sentinel_password_file" help:"a file that holds it"`
+		TLSCAFile            string `key:"tls_ca_file" help:"PEM file of the authorities that Redis's certificates are checked by; empty: the system's"`
+		TLSCertFile          string `key:"tls_cert_file" help:"PEM file of this edge's certificate, where Redis asks for one; read anew for each connection, like its key"`
+		TLSKeyFile           string `key:"tls_key_file" help:"PEM file of its key"`
+		TLSServerName        string `key:"tls_server_name" help:"that Redis's certificates must bear; empty: the name by which a server is reached, or for one reached by address the name in the URL"`
 	} `key:"redis"`
 	Node struct {
 		ID string `key:"id" help:"name of this edge in logs and in the lease; empty: the host's name and a random end"`
@@ -73,6 +84,11 @@ type Config struct {
 		LogChanges int             `key:"log_changes" help:"that the log keeps of those which the snapshot holds: clients away for no longer resume without the document"`
 		LogAge     config.Duration `key:"log_age" help:"after which the log lets go of what the snapshot holds"`
 	} `key:"document"`
+	Version struct {
+		Interval config.Duration `key:"interval" help:"between two versions of a document while it is edited, a fifth of it where it comes to rest; 0: none are made but those with a name"`
+		Keep     int             `key:"keep" help:"versions of a flow, the older ones further apart; and as many with a name, which stay until somebody removes them"`
+		MaxBytes config.Bytes    `key:"max_bytes" help:"of a flow's versions as Redis has them, compressed; half of it at most for those with a name"`
+	} `key:"version"`
 	Auth struct {
 		Mode       string          `key:"mode" help:"none: whoever reaches the edge may do everything; jwt: sockets and the HTTP API need a token"`
 		Secret     string          `key:"secret" secret:"true" help:"that tokens are signed with (HS256, HS384, HS512): 32 bytes or more"`
@@ -125,6 +141,8 @@ func defaultConfig() Config {
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
+	b := session.DefaultVersionBounds
+	c.Version.Interval, c.Version.Keep, c.Version.MaxBytes = config.Duration(b.Interval), b.Keep, config.Bytes(b.Bytes)
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
@@ -135,7 +153,6 @@ func defaultConfig() Config {
 var (
 	prefixForm = regexp.MustCompile(`^[A-Za-z0-9:_.-]{1,64}$`)
 	nodeForm   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
-	redisURLs  = []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
 )
 
 // validate names every setting that cannot be.
@@ -164,10 +181,7 @@ func (c *Config) validate() error {
 			wrong = append(wrong, fmt.Errorf("socket.allowed_origins has %q: %w", origin, err))
 		}
 	}
-	if c.Redis.URL != "" {
-		u, err := url.Parse(c.Redis.URL)
-		check(err == nil && slices.Contains(redisURLs, u.Scheme), "redis.url", "no such URL", "a URL with the scheme "+strings.Join(redisURLs, ", "))
-	}
+	c.validateRedis(check)
 	check(prefixForm.MatchString(c.Redis.KeyPrefix), "redis.key_prefix", fmt.Sprintf("%q", c.Redis.KeyPrefix), "1 to 64 letters, digits, or : _ . -")
 	between(int64(c.Redis.Lanes), 1, 16384, "redis.lanes", c.Redis.Lanes, "from 1 to 16384")
 	duration := func(d config.Duration, low, high time.Duration, key string) {
@@ -198,6 +212,9 @@ func (c *Config) validate() error {
 		}
 	}
 	between(int64(c.HTTP.MaxConnections), 0, 10_000_000, "http.max_connections", c.HTTP.MaxConnections, "from 0 to 10000000")
+	check(c.Version.Interval == 0 || (c.Version.Interval >= config.Duration(time.Second) && c.Version.Interval <= config.Duration(365*24*time.Hour)), "version.interval", c.Version.Interval, "0, or from 1s to 8760h")
+	between(int64(c.Version.Keep), 1, 1000, "version.keep", c.Version.Keep, "from 1 to 1000")
+	between(int64(c.Version.MaxBytes), 64<<10, 1<<30, "version.max_bytes", c.Version.MaxBytes, "from 64KiB to 1GiB")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
 	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")
@@ -218,6 +235,7 @@ const (
 	commandVersion        = "version"
 	commandHealthcheck    = "healthcheck"
 	commandToken          = "token"
+	commandACL            = "acl"
 )
 
 // parseCommand reads the command line and, for commands that need them, the settings.
@@ -232,7 +250,7 @@ func parseCommand(args, environ []string) (command string, cfg Config, err error
 			return commandHelp, cfg, nil
 		case arg == "--version" || arg == "version":
 			return commandVersion, cfg, nil
-		case arg == "config" || arg == "healthcheck" || arg == "run":
+		case arg == "config" || arg == "healthcheck" || arg == "run" || arg == commandACL:
 			command = arg
 		case arg == "--markdown" && command == commandConfig:
 			return commandConfigMarkdown, cfg, nil
@@ -270,6 +288,8 @@ func writeHelp(w io.Writer) error {
   helix [--config FILE]             serve
   helix config [--config FILE]      print the settings as they are, secrets hidden
   helix config --markdown           print the table of settings for a README
+  helix acl [--config FILE]         print the command that gives Redis's user "helix" the rights that an edge needs,
+                                    for redis.url and redis.key_prefix as they are
   helix healthcheck                 ask the edge on this machine whether it is ready
   helix token --user ID [--name NAME] [--for 1h] [--right 'FLOWS=read,write,manage']... [--config FILE]
                                     mint a token for development, signed with auth.secret; FLOWS is a flow id, or

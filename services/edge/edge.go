@@ -86,10 +86,9 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
-	e.lanes, err = lanes.Open(lanes.Options{
-		URL: cfg.Redis.URL, Prefix: cfg.Redis.KeyPrefix, Lanes: cfg.Redis.Lanes, Timeout: time.Duration(cfg.Redis.Timeout),
-		Observe: observeRedis(metrics), Reconnected: metrics.SubscriberReconnects.Inc, Log: log,
-	})
+	redis := cfg.lanesOptions()
+	redis.Observe, redis.Reconnected, redis.Log = observeRedis(metrics), metrics.SubscriberReconnects.Inc, log
+	e.lanes, err = lanes.Open(redis)
 	if err != nil {
 		e.closeListeners()
 		return nil, err
@@ -114,7 +113,8 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 			return func() { close(released) }
 		},
 		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
-		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
+		VersionBounds: session.VersionBounds{Interval: time.Duration(cfg.Version.Interval), Keep: cfg.Version.Keep, Bytes: int(cfg.Version.MaxBytes)},
+		Flush:         writers.Flush, Metrics: metrics, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 

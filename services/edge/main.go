@@ -44,6 +44,9 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	case commandVersion:
 		_, err := fmt.Fprintln(stdout, "helix", version)
 		return err
+	case commandACL:
+		_, err := fmt.Fprintln(stdout, cfg.acl())
+		return err
 	case commandHealthcheck:
 		return healthcheck(cfg, healthcheckTimeout)
 	}

@@ -33,6 +33,7 @@ type Metrics struct {
 	Gaps           prometheus.Counter // seqs that did not come over pub/sub
 	Folds          prometheus.Counter // snapshots written
 	Restores       prometheus.Counter // documents put back that Redis had lost
+	Versions       prometheus.Counter // versions of documents that were kept
 
 	RedisLatency         *prometheus.HistogramVec // seconds, by script
 	RedisErrors          *prometheus.CounterVec   // by script
@@ -75,6 +76,7 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 
 		Folds:    r.counter("folds_total", "Snapshots of documents that this edge wrote."),
 		Restores: r.counter("restores_total", "Documents that this edge put back because Redis had lost them."),
+		Versions: r.counter("versions_total", "Versions of documents that this edge kept."),
 
 		RedisLatency: r.histogram("redis_script_seconds", "Time from asking for a script run to its answer, by script.", "script",
 			[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),

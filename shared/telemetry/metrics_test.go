@@ -44,6 +44,7 @@ var names = []string{
 	"helix_sockets_opened_total",
 	"helix_subscriber_reconnects_total",
 	"helix_upgrades_refused_total{reason}",
+	"helix_versions_total",
 }
 
 // filled is a registry in which every metric has a value, also those by label.

@@ -1,4 +1,4 @@
-// Package api is the HTTP face of an edge: flows, their documents and their sessions over the flows
+// Package api is the HTTP face of an edge: flows, their documents, versions and sessions over the flows
 // boundary, the OpenAPI document that describes them, health, the embedded page, and beside them the
 // handler of the admin listener.
 //
@@ -85,7 +85,7 @@ type api struct {
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
 	allow   func(r *http.Request, user string) (limit string, retryAfter time.Duration)
 	ready   func(context.Context) error
-	version string
+	release string // that /api/version tells
 	page    page
 }
 
@@ -113,7 +113,7 @@ func routes(o Options) chi.Router {
 		knows:    o.Authenticate,
 		allow:    o.Allow,
 		ready:    o.Ready,
-		version:  o.Version,
+		release:  o.Version,
 		page:     mustReadPage(o.Page),
 	}
 	r := chi.NewRouter()
@@ -137,10 +137,16 @@ func routes(o Options) chi.Router {
 		r.Get("/api/sessions", a.sessions) // the same
 		read.Get("/api/flows/{id}", a.document)
 		read.Get("/api/flows/{id}/status", a.status)
+		read.Get("/api/flows/{id}/outline", a.outline)
+		read.Get("/api/flows/{id}/versions", a.listVersions)
+		read.Get("/api/flows/{id}/versions/{version}", a.version)
+		write.Post("/api/flows/{id}/versions", a.nameVersion)
+		write.Patch("/api/flows/{id}/versions/{version}", a.renameVersion)
 		write.Put("/api/flows/{id}", a.putDocument)
 		write.Post("/api/flows/{id}/changes", a.change)
 		manage.Delete("/api/flows/{id}", a.deleteDocument)
 		manage.Delete("/api/flows/{id}/session", a.closeSession)
+		manage.Delete("/api/flows/{id}/versions/{version}", a.removeVersion)
 	})
 	r.Get("/api/version", a.getVersion)
 	r.Get("/api/openapi.json", a.openAPI)
@@ -157,7 +163,7 @@ func isSocket(u *url.URL) bool {
 func (a *api) getVersion(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, r, http.StatusOK, struct {
 		Version string `json:"version"`
-	}{a.version})
+	}{a.release})
 }
 
 func orDefault[T comparable](v, def T) T {

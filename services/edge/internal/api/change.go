@@ -30,6 +30,8 @@ func (a *api) change(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	who := identityOf(r.Context())
+	change.UserID, change.UserName = who.UserID(), who.Name()
 	receipt, err := a.flows.Change(r.Context(), id, change)
 	if err != nil {
 		a.refuse(w, r, err)

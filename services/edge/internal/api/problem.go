@@ -51,6 +51,10 @@ var statuses = map[string]int{
 	flows.ErrDocumentTooDeep.Code:  http.StatusUnprocessableEntity,
 	flows.ErrNullMember.Code:       http.StatusUnprocessableEntity,
 	flows.ErrInvalidPageQuery.Code: http.StatusBadRequest,
+
+	flows.ErrNoVersion.Code:          http.StatusNotFound,
+	flows.ErrInvalidVersionName.Code: http.StatusUnprocessableEntity,
+	flows.ErrVersionsFull.Code:       http.StatusConflict,
 }
 
 // refusal is what HTTP itself refuses, before the boundary is asked.

@@ -36,6 +36,8 @@ func (c *flowChannel) Join(payload []byte) {
 	if err == nil {
 		c.present = opts.Presence != nil
 		opts.Presence = c.signed(opts.Presence)
+		who := identityOf(c.topic)
+		opts.UserID, opts.UserName = who.UserID(), who.Name()
 		c.membership, err = c.router.Flows.Join(c.rawID, opts, c)
 	}
 	if err != nil {

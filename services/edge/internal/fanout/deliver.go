@@ -82,6 +82,7 @@ func (f *Flow) update(u *session.Update) {
 func (f *Flow) deliver(u *session.Update) {
 	known := f.history.Seq
 	f.history.take(u)
+	f.keeping.fresh = true
 	f.settle()
 	f.lagging.miss(f, u, known)
 	deliveries, delivered := 0, 0
@@ -176,6 +177,9 @@ func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.notice = notice{}
 	f.runs++
 	f.presence, f.signals = presence{}, signals{} // Redis forgot them with the session
+	if f.token != 0 {
+		f.oweVersion()
+	}
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {

@@ -20,6 +20,7 @@ const mostTries = 20
 // Change implements flows.Sessions.
 func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
 	f := h.Store.Flow(id)
+	h.signChange(f, &c)
 	guard := session.Guard{Limit: h.MaxDocument}
 	for range mostTries {
 		got, err := f.ChangeOne(ctx, c, guard)
@@ -213,6 +214,7 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 			return flows.Replaced{}, unavailable(err)
 		default:
 			r := h.changed(ctx, f, got)
+			h.keepReplaced(ctx, f, &held)
 			return flows.Replaced{Position: flows.Position{Epoch: r.Epoch, Seq: r.Seq}, Created: !held.exists, Changed: true}, nil
 		}
 	}

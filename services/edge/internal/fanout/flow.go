@@ -52,6 +52,7 @@ type Flow struct {
 	registering registration
 	repairing   repair
 	folding     foldings
+	keeping     keeping
 	outbox      outbox
 	presence    presence
 	signals     signals
@@ -107,9 +108,13 @@ func (f *Flow) run(ctx context.Context, sub *lanes.Subscription) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		next, err := f.look()
+		next, owed, err := f.look()
 		if err != nil {
 			return err
+		}
+		if owed != nil {
+			f.part(ctx, owed)
+			continue
 		}
 		if next == 0 && f.hub.retire(f) {
 			return nil
@@ -130,8 +135,9 @@ func (f *Flow) run(ctx context.Context, sub *lanes.Subscription) error {
 // subscribeTimeout bounds how long joins wait for the subscription; a refused connection tells sooner.
 const subscribeTimeout = 5 * time.Second
 
-// look does what is due and says when to look again; 0: when told, for there may be nothing left to do.
-func (f *Flow) look() (next time.Duration, err error) {
+// look does what is due and says when to look again; 0: when told, for there may be nothing left to do. owed
+// is a version that is to be made before.
+func (f *Flow) look() (next time.Duration, owed *parting, err error) {
 	f.guard(func() {
 		now := time.Now()
 		if !f.registering.due.IsZero() && !now.Before(f.registering.due) {
@@ -163,13 +169,14 @@ func (f *Flow) look() (next time.Duration, err error) {
 		if !f.armed.IsZero() {
 			next = max(time.Until(f.armed), time.Microsecond)
 		}
+		owed, f.keeping.parting = f.keeping.parting, nil
 		if f.done() {
 			next, f.armed = 0, time.Time{}
 		}
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return next, f.failure
+	return next, owed, f.failure
 }
 
 // arm makes sure that the service looks again at t. The caller holds the lock.
@@ -189,7 +196,7 @@ func (f *Flow) kick() {
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
 	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
-		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.left == 0 && f.failure == nil
+		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.left == 0 && f.failure == nil && f.keeping.parting == nil
 }
 
 // retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.

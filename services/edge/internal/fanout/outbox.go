@@ -71,6 +71,9 @@ func (f *Flow) change(m *member, c flows.Change) {
 			}
 			m.again = 0
 		}
+		if m.unsigned {
+			f.signChanges(m)
+		}
 		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes), id: c.ID, num: m.num, clientID: m.clientID})
 		o.bytes += len(data)
 		if !o.sending {

@@ -164,6 +164,7 @@ func (f *Flow) fill(updates []*session.Update) {
 		if u.Last() < first {
 			older = append(older, u)
 			h.recentBytes += sizeOf(u)
+			f.keeping.fresh = true
 			if u.Last() == h.Seq {
 				h.At, h.bytes = u.At, u.Bytes
 			}

@@ -329,7 +329,7 @@ func TestAbuse_pingFlood_isAnsweredInShort_andHoldsNobodyUp(t *testing.T) {
 // The attack: heartbeats, or messages that nobody knows, as fast as one can. They are read at a rate.
 func TestAbuse_messageFlood_isReadAtItsRate(t *testing.T) {
 	t.Parallel()
-	const rate, more = 200, 100
+	const rate, more = 200, 200
 	s := start(t, func(o *socket.Options) { o.MessageRate = rate })
 	c := s.dial(t, v2)
 	began := time.Now()
