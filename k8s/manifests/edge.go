@@ -20,6 +20,8 @@ type Edge struct {
 	// Settings gives all settings that an edge with these variables (NAME=value) has, by key, as helix config
 	// prints them; or the program's own error about them.
 	Settings func(environ []string) (Settings, error)
+	// SecretFile is one that Settings may read in place of a file of a Secret.
+	SecretFile string
 	// PublicPaths and AdminPaths are what the two listeners serve.
 	PublicPaths, AdminPaths []string
 	// Gauges are the metrics whose value one may scale by.
@@ -46,8 +48,14 @@ func BuildEdge(root, dir string) (Edge, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return Edge{}, fmt.Errorf("build the edge: %w\n%s", err, out)
 	}
-	edge := Edge{Settings: func(environ []string) (Settings, error) { return readSettings(program, environ) }}
-	var err error
+	edge := Edge{
+		Settings:   func(environ []string) (Settings, error) { return readSettings(program, environ) },
+		SecretFile: filepath.Join(dir, "secret"),
+	}
+	err := os.WriteFile(edge.SecretFile, bytes.Repeat([]byte("x"), 32), 0o600)
+	if err != nil {
+		return Edge{}, err
+	}
 	if edge.PublicPaths, err = publicPaths(filepath.Join(root, "services/edge/internal/api/openapi.json")); err != nil {
 		return Edge{}, err
 	}

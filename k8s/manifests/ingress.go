@@ -19,7 +19,7 @@ const bodySize = "nginx.ingress.kubernetes.io/proxy-body-size"
 // it is told of the client.
 func checkIngress(s *Set, edge Edge, c *complaints) {
 	for _, e := range s.edges() {
-		settings, err := s.settings(e.container, edge)
+		settings, err := s.settings(e, edge)
 		if err != nil {
 			continue // checkSettings says so
 		}

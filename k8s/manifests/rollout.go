@@ -27,7 +27,7 @@ func checkRollout(s *Set, edge Edge, c *complaints) {
 		} else {
 			before = time.Duration(hook.PreStop.Sleep.Seconds) * time.Second
 		}
-		settings, err := s.settings(e.container, edge)
+		settings, err := s.settings(e, edge)
 		if err != nil {
 			continue // checkSettings says so
 		}

@@ -10,12 +10,14 @@ import (
 
 // placeholders stand for what is in Secrets, so that the edge can be asked about its settings.
 var placeholders = map[string]string{
-	"HELIX_REDIS_URL":   "rediss-cluster://user:password@redis.example.com:6379",
-	"HELIX_AUTH_SECRET": strings.Repeat("x", 32),
+	"HELIX_REDIS_URL":               "rediss-cluster://user:password@redis.example.com:6379",
+	"HELIX_REDIS_PASSWORD":          "password",
+	"HELIX_REDIS_SENTINEL_PASSWORD": "password",
+	"HELIX_AUTH_SECRET":             strings.Repeat("x", 32),
 }
 
 // secrets are the variables whose value belongs into a Secret.
-var secrets = []string{"HELIX_AUTH_SECRET"}
+var secrets = []string{"HELIX_AUTH_SECRET", "HELIX_REDIS_PASSWORD", "HELIX_REDIS_SENTINEL_PASSWORD"}
 
 // environ gives the variables of the edge that a container has, and how each one comes to be there.
 func (s *Set) environ(container *core.Container) (values map[string]string, hidden map[string]bool) {
@@ -38,17 +40,28 @@ func (s *Set) environ(container *core.Container) (values map[string]string, hidd
 	return values, hidden
 }
 
-// settings asks the edge about the variables of a container.
-func (s *Set) settings(container *core.Container, edge Edge) (Settings, error) {
-	values, _ := s.environ(container)
+// settings asks the edge about the variables of its container. Files that a volume brings are not here: another
+// one stands for a password, and what must be a certificate is left out.
+func (s *Set) settings(e edgeDeployment, edge Edge) (Settings, error) {
+	values, _ := s.environ(e.container)
 	var environ []string
 	for name, value := range values {
-		if strings.HasPrefix(name, "HELIX_") {
+		switch {
+		case !strings.HasPrefix(name, "HELIX_"):
+		case strings.HasPrefix(name, "HELIX_REDIS_TLS_") && strings.HasSuffix(name, "_FILE"):
+		case strings.HasSuffix(name, "_FILE") && mounted(e.container, value):
+			environ = append(environ, name+"="+edge.SecretFile)
+		default:
 			environ = append(environ, name+"="+value)
 		}
 	}
 	slices.Sort(environ)
 	return edge.Settings(environ)
+}
+
+// mounted says whether a file is in a volume of the container.
+func mounted(container *core.Container, file string) bool {
+	return slices.ContainsFunc(container.VolumeMounts, func(m core.VolumeMount) bool { return strings.HasPrefix(file, m.MountPath+"/") })
 }
 
 // checkSettings: the edge takes its variables, which are all settings of it; its addresses are the ports of its
@@ -74,22 +87,15 @@ func checkSettings(s *Set, edge Edge, c *complaints) {
 				c.add(who, "its variable %s must come from a Secret", name)
 			}
 		}
-		redis, err := url.Parse(values["HELIX_REDIS_URL"])
-		if _, password := redis.User.Password(); err == nil && password && !hidden["HELIX_REDIS_URL"] {
-			c.add(who, "its variable HELIX_REDIS_URL holds a password: it must come from a Secret")
-		}
-		if redis != nil && !hidden["HELIX_REDIS_URL"] {
-			if redis.Host == "" {
-				c.add(who, "has no HELIX_REDIS_URL: each edge would have a Redis of its own")
-			} else if !slices.ContainsFunc(s.Services, func(service *core.Service) bool {
-				return service.Name == redis.Hostname() && slices.ContainsFunc(service.Spec.Ports, func(p core.ServicePort) bool {
-					return portOf(redis.Host) == p.TargetPort.String() || portOf(redis.Host) == itoa(p.Port)
-				})
-			}) {
-				c.add(who, "its Redis at %s is no Service", redis.Host)
+		for name, value := range values {
+			if strings.HasPrefix(name, "HELIX_") && strings.HasSuffix(name, "_FILE") && !mounted(e.container, value) {
+				c.add(who, "its variable %s names %s, which no volume brings", name, value)
 			}
 		}
-		settings, err := s.settings(e.container, edge)
+		if !hidden["HELIX_REDIS_URL"] {
+			s.checkRedis(who, values["HELIX_REDIS_URL"], c)
+		}
+		settings, err := s.settings(e, edge)
 		if err != nil {
 			c.add(who, "the edge refuses its settings: %v", err)
 			continue
@@ -101,6 +107,39 @@ func checkSettings(s *Set, edge Edge, c *complaints) {
 			if host, _, _ := strings.Cut(settings[key], ":"); host != "" {
 				c.add(who, "%s is %s: only the pod itself could reach it", key, settings[key])
 			}
+		}
+	}
+}
+
+// checkRedis: the URL holds no password; each of its addresses is a Service, or a name of another place, which is
+// asked by TLS only.
+func (s *Set) checkRedis(who object, raw string, c *complaints) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return // the edge says so
+	}
+	if _, password := u.User.Password(); password {
+		c.add(who, "its variable HELIX_REDIS_URL holds a password: it must come from a Secret")
+	}
+	if u.Host == "" {
+		c.add(who, "has no HELIX_REDIS_URL: each edge would have a Redis of its own")
+		return
+	}
+	for address := range strings.SplitSeq(u.Host, ",") {
+		host, port, found := strings.Cut(address, ":")
+		if strings.Contains(host, ".") {
+			if !strings.HasPrefix(u.Scheme, "rediss") {
+				c.add(who, "asks the Redis at %s without TLS", address)
+			}
+			continue
+		}
+		if !found {
+			port = "6379"
+		}
+		if !slices.ContainsFunc(s.Services, func(service *core.Service) bool {
+			return service.Name == host && slices.ContainsFunc(service.Spec.Ports, func(p core.ServicePort) bool { return itoa(p.Port) == port })
+		}) {
+			c.add(who, "its Redis at %s is no Service", address)
 		}
 	}
 }

@@ -106,9 +106,9 @@ test("writers go on while the image is replaced, a pod is deleted by force, and 
 
   const [{ edge: killed }] = writers;
   await during("delete a pod by force", async () => {
-    const before = writers.filter(({ edge }) => edge === killed);
+    const there = writers.filter(({ edge }) => edge === killed);
     await kubectl("delete", "pod", killed, "--force", "--grace-period=0");
-    await until("its clients are elsewhere", () => before.every(({ edge }) => edge !== killed), 30_000);
+    await until("its clients are elsewhere", () => there.every(({ edge }) => edge !== killed), 30_000);
     await kube.settled(EDGES);
   });
 
