@@ -213,13 +213,18 @@ func TestFailover_callsAndSubscriptionsFollow(t *testing.T) {
 				if mode == "cluster" {
 					_, at, _ = owner(t, r, channel)
 				}
-				if n, err := at.Admin().Do(ctx, "WAIT", 1, 5000).Int(); err != nil || n < 1 {
+				conn := at.Admin().Conn() // WAIT is about what its own connection wrote
+				_, err := conn.Do(ctx, "INCR", channel+":waited").Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n, err := conn.Do(ctx, "WAIT", 1, 5000).Int(); err != nil || n < 1 {
 					t.Fatalf("%d replicas have it, %v", n, err)
 				}
+				_ = conn.Close()
 				lost(at)
 				defer at.Resume()
 				began := time.Now()
-				var err error
 				var n any
 				for {
 					if n, err = l.Run(ctx, count, []string{channel + ":n"}); err == nil || time.Since(began) > patience {

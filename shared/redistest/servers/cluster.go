@@ -108,16 +108,23 @@ func (r *Redis) settleCluster(ctx context.Context) error {
 // Owner gives the master of a slot.
 func (r *Redis) Owner(ctx context.Context, slot int) (*Server, error) {
 	for _, asked := range r.Servers {
-		ranges, err := asked.admin.ClusterSlots(ctx).Result()
+		ranges, err := asked.admin.Do(ctx, "CLUSTER", "SLOTS").Slice()
 		if err != nil {
 			continue
 		}
-		for _, held := range ranges {
-			if held.Start > slot || slot > held.End || len(held.Nodes) == 0 {
+		for _, held := range ranges { // first slot, last slot, then its master and the replicas: address, port, id …
+			parts, _ := held.([]any)
+			if len(parts) < 3 {
+				continue
+			}
+			first, _ := parts[0].(int64)
+			last, _ := parts[1].(int64)
+			master, _ := parts[2].([]any)
+			if int64(slot) < first || int64(slot) > last || len(master) < 2 {
 				continue
 			}
 			for _, s := range r.Servers {
-				if strings.HasSuffix(held.Nodes[0].Addr, ":"+s.port()) {
+				if fmt.Sprint(master[1]) == s.port() {
 					return s, nil
 				}
 			}

@@ -18,7 +18,7 @@ const MasterName = "main"
 
 // Times of failovers, short ones: a master that is silent for DownAfter is replaced.
 const (
-	DownAfter       = time.Second
+	DownAfter       = 2 * time.Second // on a busy machine a master may well be silent for one
 	failoverTimeout = 3 * time.Second
 	sentinels       = 3
 )

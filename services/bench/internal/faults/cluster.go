@@ -20,7 +20,6 @@ type Cluster struct {
 
 	mode  Mode
 	told  time.Duration // after which all edges know of another master
-	alone bool          // a master that has no replica takes nothing
 	flows []string
 	logs  []*os.File
 }
@@ -49,7 +48,7 @@ type Setup struct {
 
 // Start starts a cluster. It must be stopped also after an error.
 func Start(s Setup) (c *Cluster, err error) {
-	c = &Cluster{flows: s.Flows, mode: s.Redis, alone: s.MinReplicas, told: s.Timeout + 1500*time.Millisecond}
+	c = &Cluster{flows: s.Flows, mode: s.Redis, told: s.Timeout + 1500*time.Millisecond}
 	if c.Redis, err = startRedis(s.Redis, s); err != nil {
 		return c, err
 	}

@@ -146,14 +146,14 @@ func (c *Cluster) failOver(f Fault) error {
 			return err
 		}
 	case Failover:
-		if err := c.planned(ctx, replicas[0]); err != nil {
+		if err := c.planned(ctx, master, replicas[0]); err != nil {
 			return err
 		}
 	}
 	err = c.Redis.AwaitFailover(ctx, master, replicas)
-	// A master that is back before everybody knows of the other takes changes that will be lost, unless it has
-	// to have a replica for that: no promise holds for them.
-	if err == nil && f.Kind != Failover && !c.alone {
+	// A master that is back before everybody knows of the other takes changes that will be lost, even where it
+	// has to have a replica for that, for one may still follow it: no promise holds for them.
+	if err == nil && f.Kind != Failover {
 		if err = c.Redis.AwaitAgreement(ctx, master); err == nil {
 			time.Sleep(c.told)
 		}
@@ -205,11 +205,15 @@ func (c *Cluster) slot(ctx context.Context, flow int) (int, error) {
 	return 0, fmt.Errorf("no master has flow %s", c.flows[flow])
 }
 
-// planned is a failover that an operator asks for.
-func (c *Cluster) planned(ctx context.Context, replica *servers.Server) error {
+// planned is a failover that an operator asks for. A Cluster's master stops taking changes by itself while
+// its replica catches up; with Sentinel the operator has it do so, or it would take some that are lost.
+func (c *Cluster) planned(ctx context.Context, master, replica *servers.Server) error {
 	var err error
 	if c.mode == Sentinel {
-		err = c.Redis.Sentinels[0].Admin().Do(ctx, "SENTINEL", "FAILOVER", servers.MasterName).Err()
+		pause := servers.DownAfter + 8*time.Second
+		if err = master.Admin().Do(ctx, "CLIENT", "PAUSE", pause.Milliseconds(), "WRITE").Err(); err == nil {
+			err = c.Redis.Sentinels[0].Admin().Do(ctx, "SENTINEL", "FAILOVER", servers.MasterName).Err()
+		}
 	} else {
 		err = replica.Admin().Do(ctx, "CLUSTER", "FAILOVER").Err()
 	}
