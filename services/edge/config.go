@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -66,6 +67,7 @@ type Config struct {
 		MaxFrameBytes  config.Bytes    `key:"max_frame_bytes" help:"of one message of a client"`
 		MaxChannels    int             `key:"max_channels" help:"joined on one socket"`
 		QueueBytes     config.Bytes    `key:"queue_bytes" help:"that may wait for one client; past it the client is closed with 1013"`
+		WaitingBytes   config.Bytes    `key:"waiting_bytes" help:"of documents that wait to be written to all clients together; past it the client goes that has not read its own for longest"`
 		MessageRate    int             `key:"message_rate" help:"messages a second of one socket, and four seconds of them at once; who sends more is read more slowly; 0: no bound"`
 	} `key:"socket"`
 	Address limits `key:"address"`
@@ -104,6 +106,10 @@ type Config struct {
 		Drain   config.Duration `key:"drain" help:"over which the clients are moved to other edges, in waves; 0s: all at once"`
 		Timeout config.Duration `key:"timeout" help:"that each service has to end; an edge ends within delay + drain + twice this"`
 	} `key:"shutdown"`
+	Trace struct {
+		OTLPEndpoint string  `key:"otlp_endpoint" help:"an OpenTelemetry collector, OTLP over HTTP, such as http://collector:4318; empty: no traces"`
+		Sample       float64 `key:"sample" help:"share of the changes that are followed from socket to delivery, 0 to 1"`
+	} `key:"trace"`
 	Log struct {
 		Level  string `key:"level" help:"debug, info, warn or error"`
 		Format string `key:"format" help:"text or json"`
@@ -133,7 +139,7 @@ func defaultConfig() Config {
 	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
 	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
 	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
-	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.MessageRate = 128, 1<<20, 1000
+	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.WaitingBytes, c.Socket.MessageRate = 128, 1<<20, 512<<20, 1000
 	// A thousand members of a flow behind one address come back at once when their edge restarts, with two
 	// tabs each. A user is a person, or a program that is many clients.
 	c.Address = limits{MaxSockets: 20_000, SocketRate: 500, JoinRate: 1000, RequestRate: 500}
@@ -146,6 +152,7 @@ func defaultConfig() Config {
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
 	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
+	c.Trace.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -205,6 +212,7 @@ func (c *Config) validate() error {
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
+	between(int64(c.Socket.WaitingBytes), 2*int64(c.Document.MaxBytes), 1<<40, "socket.waiting_bytes", c.Socket.WaitingBytes, "from twice document.max_bytes to 1024GiB")
 	between(int64(c.Socket.MessageRate), 0, 1_000_000, "socket.message_rate", c.Socket.MessageRate, "from 0 to 1000000")
 	for section, l := range map[string]limits{"address": c.Address, "user": c.User} {
 		for key, n := range map[string]int{"max_sockets": l.MaxSockets, "socket_rate": l.SocketRate, "join_rate": l.JoinRate, "request_rate": l.RequestRate} {
@@ -220,6 +228,11 @@ func (c *Config) validate() error {
 	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")
 	duration(c.Shutdown.Drain, 0, time.Hour, "shutdown.drain")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
+	if c.Trace.OTLPEndpoint != "" {
+		u, err := url.Parse(c.Trace.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "trace.otlp_endpoint", "no such URL", "an http or https URL")
+	}
+	check(c.Trace.Sample >= 0 && c.Trace.Sample <= 1, "trace.sample", c.Trace.Sample, "from 0 to 1")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -23,6 +23,8 @@ func TestParseCommand_eachMistakeIsNamed(t *testing.T) {
 		"version_interval": "version.interval is 1ms: it must be 0, or from 1s to 8760h",
 		"bad_log_level":    `log.level is "loud": it must be debug, info, warn or error`,
 		"several_mistakes": "change.burst is 0",
+		"trace_bad_url":    "trace.otlp_endpoint is no such URL: it must be an http or https URL",
+		"trace_too_much":   "trace.sample is 1.5: it must be from 0 to 1",
 
 		"bad_trusted_proxy":                  `http.trusted_proxies: "balancer" is neither an address nor a CIDR, such as 192.0.2.1`,
 		"bad_forwarded_header":               `http.forwarded_header is "X-Real-IP": it must be X-Forwarded-For or Forwarded`,

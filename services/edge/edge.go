@@ -44,6 +44,7 @@ type edge struct {
 	tree     *supervisor.Supervisor
 	public   *endpoint
 	admin    *endpoint
+	traces   *telemetry.Traces
 	draining atomic.Bool
 }
 
@@ -70,6 +71,11 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	events := &telemetry.Bus{}
 	telemetry.CountEvents(events, metrics)
 	telemetry.LogEvents(events, log)
+	telemetry.RegisterState(registry, version, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+		defer cancel()
+		return e.ready(ctx) == nil
+	})
 	e.metrics = metrics
 
 	var err error
@@ -93,6 +99,13 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 		e.closeListeners()
 		return nil, err
 	}
+	e.traces, err = telemetry.NewTraces(telemetry.TraceOptions{
+		Endpoint: cfg.Trace.OTLPEndpoint, Sample: cfg.Trace.Sample, Node: cfg.Node.ID, Version: version, Metrics: metrics, Log: log,
+	})
+	if err != nil {
+		e.closeListeners()
+		return nil, errors.Join(err, e.lanes.Close())
+	}
 	store := session.NewStore(e.lanes, cfg.Node.ID, session.Options{
 		MaxClients: cfg.Session.MaxClients, LeaseTTL: time.Duration(cfg.Session.LeaseTTL),
 		InactivityTimeout: time.Duration(cfg.Session.InactivityTimeout), Retention: time.Duration(cfg.Session.Retention),
@@ -114,26 +127,26 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 		},
 		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
 		VersionBounds: session.VersionBounds{Interval: time.Duration(cfg.Version.Interval), Keep: cfg.Version.Keep, Bytes: int(cfg.Version.MaxBytes)},
-		Flush:         writers.Flush, Metrics: metrics, Events: events, Log: log,
+		Flush:         writers.Flush, Metrics: metrics, Traces: e.traces, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 
 	e.router = channel.NewRouter(channel.Options{
 		Flows: boundary, Rate: rate.Limit(cfg.Change.Rate), Burst: cfg.Change.Burst,
 		SignalRate: rate.Limit(cfg.Signal.Rate), SignalBurst: cfg.Signal.Burst,
-		Metrics: metrics, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
+		Metrics: metrics, Traces: e.traces, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
 	})
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
+		WaitingBytes: int(cfg.Socket.WaitingBytes), MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
 		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 
 	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(onlyHosts(cfg.HTTP.Hosts, api.New(api.Options{
 		Flows: boundary, Authenticate: e.auth.bearer(), Allow: allowRequest(e.guard), Socket: e.sockets, Ready: e.ready,
 		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: e.security,
-		Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
+		Traces: e.traces, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
 	}))), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
@@ -161,10 +174,24 @@ func (e *edge) run(ctx context.Context) error {
 	select {
 	case err := <-ended:
 		e.router.Close()
+		e.closeTraces(time.Now().Add(time.Duration(e.cfg.Shutdown.Timeout)))
 		return errors.Join(fmt.Errorf("the edge ended: %w", err), e.lanes.Close())
 	case <-ctx.Done():
 	}
-	return errors.Join(e.stop(ended, stopTree), e.lanes.Close())
+	end := time.Now().Add(time.Duration(e.cfg.Shutdown.Delay + e.cfg.Shutdown.Drain + 2*e.cfg.Shutdown.Timeout))
+	err := errors.Join(e.stop(ended, stopTree), e.lanes.Close())
+	e.closeTraces(end)
+	return err
+}
+
+// closeTraces sends the last spans, for shutdown.timeout at most and until end, by which the edge must have
+// ended. That it could not is told, and no reason to end with an error.
+func (e *edge) closeTraces(end time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), min(time.Until(end), time.Duration(e.cfg.Shutdown.Timeout)))
+	defer cancel()
+	if err := e.traces.Close(ctx); err != nil {
+		e.log.Warn("the last traces are lost", "error", err)
+	}
 }
 
 // stop ends an edge in order. ended tells how the tree ended, by itself or because stopTree was called.
@@ -263,12 +290,17 @@ func localURL(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// observeRedis puts script runs into the metrics, looked up once each.
+// readyTimeout bounds how long a reading of the metrics waits for the answer to whether the edge is ready.
+const readyTimeout = time.Second
+
+// observeRedis puts script runs into the metrics. A script's errors are there from 0: else the first one
+// would not be seen as a rise.
 func observeRedis(m *telemetry.Metrics) func(string, time.Duration, error) {
 	return func(script string, took time.Duration, err error) {
 		m.RedisLatency.WithLabelValues(script).Observe(took.Seconds())
+		failed := m.RedisErrors.WithLabelValues(script)
 		if err != nil && !lanes.IsNil(err) {
-			m.RedisErrors.WithLabelValues(script).Inc()
+			failed.Inc()
 		}
 	}
 }

@@ -1,12 +1,13 @@
 import js from "@eslint/js";
+import reactHooks from "eslint-plugin-react-hooks";
 import globals from "globals";
 import typescript from "typescript-eslint";
 
-const client = "services/web/client/**/*.ts";
+const typed = ["services/web/client/**/*.ts", "services/web/react/**/*.{ts,tsx}"];
 
 export default [
   // Paths are from the repository's root: `npm run lint` runs there, to see the edge's page too.
-  { ignores: ["**/node_modules/", "**/vendor/", "services/web/e2e/out/", "services/web/client/dist/"] },
+  { ignores: ["**/node_modules/", "**/vendor/", "services/web/e2e/out/", "services/web/client/dist/", "services/web/react/**/dist/"] },
   js.configs.recommended,
   { files: ["services/web/**"], languageOptions: { globals: globals.node } },
   { files: ["services/web/e2e/**"], languageOptions: { globals: globals.browser } }, // what it runs inside the page
@@ -28,9 +29,9 @@ export default [
       "require-await": "error",
     },
   },
-  ...[...typescript.configs.strictTypeChecked, ...typescript.configs.stylisticTypeChecked].map((config) => ({ ...config, files: [client] })),
+  ...[...typescript.configs.strictTypeChecked, ...typescript.configs.stylisticTypeChecked].map((config) => ({ ...config, files: typed })),
   {
-    files: [client],
+    files: typed,
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       // Their TypeScript cousins know types.
@@ -45,13 +46,23 @@ export default [
       "@typescript-eslint/no-dynamic-delete": "off", // documents are maps by name
     },
   },
-  { files: ["services/web/client/test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
+  { files: ["services/web/react/**/*.{ts,tsx}"], plugins: reactHooks.configs.flat.recommended.plugins, rules: reactHooks.configs.flat.recommended.rules },
+  { files: ["services/web/{client,react}/test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
   {
     files: ["services/web/client/src/**"],
     rules: {
       "no-restricted-imports": ["error", { patterns: [{
         regex: "^(?!phoenix$|\\./)",
         message: "The client library stands on phoenix.js alone; hooks and components import it, not the other way round.",
+      }] }],
+    },
+  },
+  {
+    files: ["services/web/react/src/**"],
+    rules: {
+      "no-restricted-imports": ["error", { patterns: [{
+        regex: "^(?!react$|@xyflow/react$|@helix/client$|\\.\\.?/)",
+        message: "This library stands on React, React Flow and the client library; the page imports it, not the other way round.",
       }] }],
     },
   },

@@ -126,6 +126,14 @@ type Change struct {
 	// ID is the change id that its client gave it: rising per client id, so that a change which is sent
 	// again counts once. 0: none.
 	ID uint64
+	// Trace follows the change on its way, where that is wanted; the boundary only passes it on.
+	Trace Trace
+}
+
+// Trace is where a change is on its way, for who looks later where its time went.
+type Trace interface {
+	// Parent names the place to those who go on from it: a W3C traceparent, or empty for none.
+	Parent() string
 }
 
 // Signal is a message from one member to the others: a cursor, typing.

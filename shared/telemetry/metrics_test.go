@@ -19,6 +19,7 @@ var names = []string{
 	"helix_channels",
 	"helix_delivered_bytes_total",
 	"helix_deliveries_total",
+	"helix_delivery_lag_seconds",
 	"helix_draining",
 	"helix_flows",
 	"helix_folds_total",
@@ -29,6 +30,7 @@ var names = []string{
 	"helix_lease_gains_total",
 	"helix_lease_losses_total",
 	"helix_leaves_total",
+	"helix_losses_total",
 	"helix_queue_overflows_total",
 	"helix_redis_script_errors_total{script}",
 	"helix_redis_script_seconds{script}",
@@ -43,6 +45,7 @@ var names = []string{
 	"helix_sockets_moved_total",
 	"helix_sockets_opened_total",
 	"helix_subscriber_reconnects_total",
+	"helix_trace_spans_total{outcome}",
 	"helix_upgrades_refused_total{reason}",
 	"helix_versions_total",
 }

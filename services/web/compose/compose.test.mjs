@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { joined, newFlow, VARIANTS } from "../conformance/client.mjs";
 import { until } from "../conformance/harness.mjs";
-import { judge } from "./judge.mjs";
+import { upgrade } from "../conformance/raw.mjs";
+import { judge } from "../cluster/judge.mjs";
 import * as stack from "./stack.mjs";
-import { HelixWriter, PhoenixWriter } from "./writers.mjs";
+import { HelixWriter, PhoenixWriter } from "../cluster/writers.mjs";
 
 const [plain] = VARIANTS;
 
@@ -33,6 +34,23 @@ test("no container can change its image, gain a right, or run as root; the edges
   assert.equal(image.Config.Labels["org.opencontainers.image.revision"], process.env.REVISION);
 });
 
+test("the edges believe the balancer when it says who comes, and nobody else", async () => {
+  // A page of a foreign origin is refused, and the refusal is logged with the address.
+  const lie = "192.0.2.66";
+  const ask = "/socket/websocket?vsn=2.0.0";
+  const { status } = await upgrade(stack, ask, { Origin: "https://through.example", "X-Forwarded-For": lie });
+  assert.equal(status, 403);
+  const answer = await stack.request("redis", "edge-a/4000", [
+    `GET ${ask} HTTP/1.0`, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Host: edge-a", "Origin: https://beside.example", `X-Forwarded-For: ${lie}`,
+  ]);
+  assert.match(answer, / 403 /);
+  const addressOf = (origin) => until(`an edge logs ${origin}`, async () => (await stack.logged(origin))[0]?.address);
+  const [through, beside] = [await addressOf("https://through.example"), await addressOf("https://beside.example")];
+  assert.ok(![lie, ...await stack.addresses("balancer")].includes(through), `through the balancer: ${through}`);
+  assert.ok((await stack.addresses("redis")).includes(beside), `past it: ${beside}`);
+});
+
 test("two official clients land on different edges, and see each other", async (t) => {
   const flow = newFlow("compose");
   const edges = [];
@@ -54,7 +72,7 @@ test("two official clients land on different edges, and see each other", async (
   assert.equal(plainly.joined.client_count, 3);
 });
 
-test("writers go on while an edge is stopped, another killed, Redis restarted and the balancer reloaded: nothing is lost", { timeout: 300_000 }, async (t) => {
+test("writers go on while edges are stopped, killed and replaced, Redis restarted and the balancer reloaded: nothing is lost", { timeout: 300_000 }, async (t) => {
   const flow = newFlow("compose");
   const writers = VARIANTS.slice(0, 3).map((variant, i) => new PhoenixWriter(t, variant, stack.ws, flow, `phoenix-${i}`));
   for (let i = 0; i < 3; i++) writers.push(new HelixWriter(t, stack.ws, flow, `helix-${i}`));
@@ -82,6 +100,8 @@ test("writers go on while an edge is stopped, another killed, Redis restarted an
   await during("kill edge-b", () => stack.kill("edge-b"));
   assert.ok(writers.every(({ edge }) => edge !== "edge-b"), "its clients are elsewhere");
   await during("start edge-b", () => stack.start("edge-b"));
+
+  await during("replace edge-c", () => stack.replace("edge-c"));
 
   await during("restart redis", () => stack.restart("redis"));
 

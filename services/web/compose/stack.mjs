@@ -35,6 +35,11 @@ export async function start(service) {
   await compose("up", "--detach", "--no-build", "--no-deps", "--wait", "--wait-timeout", "60", service);
 }
 
+/** replace puts another container in the place of one, as an upgrade does. */
+export async function replace(service) {
+  await compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "--wait", "--wait-timeout", "90", service);
+}
+
 /** restart stops a container and starts it again. */
 export async function restart(service) { await compose("restart", service); }
 
@@ -57,6 +62,24 @@ export async function inspect(service) {
   const [it] = JSON.parse(await docker("inspect", await container(service)));
   const [image] = JSON.parse(await docker("image", "inspect", it.Image));
   return { it, image };
+}
+
+/** addresses gives a container's addresses in the networks of the others. */
+export async function addresses(service) {
+  const { it } = await inspect(service);
+  return Object.values(it.NetworkSettings.Networks).map(({ IPAddress }) => IPAddress);
+}
+
+/** request sends an HTTP/1.0 request from inside a container that has bash, and gives the first line of the answer. */
+export function request(from, to, lines) {
+  const text = [...lines, "", ""].join("\\r\\n");
+  return compose("exec", "--no-TTY", from, "bash", "-c", `exec 3<>/dev/tcp/${to} && printf '${text}' >&3 && head -n 1 <&3`);
+}
+
+/** logged gives the lines in the log of the edges that hold a text, decoded. */
+export async function logged(text) {
+  const lines = (await compose("logs", "--no-color", "--no-log-prefix", "edge-a", "edge-b", "edge-c")).split("\n");
+  return lines.filter((line) => line.includes(text)).map((line) => JSON.parse(line));
 }
 
 /** programs lists what runs in a container, with the user's number as the engine's host sees it. */

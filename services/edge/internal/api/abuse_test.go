@@ -3,17 +3,20 @@ package api_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"helix/edge/internal/api"
+	helix "helix/shared/document"
 	"helix/shared/flows"
 	"helix/shared/telemetry"
 )
@@ -239,5 +242,82 @@ func TestAbuse_isLogged_withoutSecrets(t *testing.T) {
 	}
 	if strings.Contains(logged, "letmein") {
 		t.Error(logged)
+	}
+}
+
+// crowd counts how many put a document at once, and has them wait.
+type crowd struct {
+	*fakeSessions
+	mu        sync.Mutex
+	now, most int
+	open      chan struct{}
+}
+
+func (c *crowd) Replace(context.Context, flows.ID, *helix.Document, flows.Condition) (flows.Replaced, error) {
+	c.mu.Lock()
+	c.now++
+	c.most = max(c.most, c.now)
+	c.mu.Unlock()
+	<-c.open
+	c.mu.Lock()
+	c.now--
+	c.mu.Unlock()
+	return flows.Replaced{}, nil
+}
+
+// The attack: put many documents of many small objects at once. Each is a hundred times as large in memory.
+func TestAbuse_documentsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	c := &crowd{fakeSessions: &fakeSessions{}, open: make(chan struct{})}
+	o := options(c)
+	o.RequestTimeout = 300 * time.Millisecond
+	h := api.New(o)
+	const all = 3 * api.DocumentsAtOnce
+	codes := make(chan int, all)
+	for range all {
+		go func() { codes <- serve(h, request("PUT", "/api/flows/a", `{}`)).Code }()
+	}
+	for range all - api.DocumentsAtOnce { // whose turn does not come is told so, in time
+		if code := <-codes; code != http.StatusServiceUnavailable {
+			t.Errorf("%d", code)
+		}
+	}
+	close(c.open)
+	for range api.DocumentsAtOnce {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("%d", code)
+		}
+	}
+	if c.most != api.DocumentsAtOnce {
+		t.Errorf("%d at once", c.most)
+	}
+	if code := serve(h, request("PUT", "/api/flows/a", `{}`)).Code; code != http.StatusOK {
+		t.Errorf("afterwards: %d", code)
+	}
+}
+
+// The attack: ask for large documents, and do not read them.
+func TestAbuse_answersThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	hold := api.NewAnswers(100)
+	var all []*deadlineWriter
+	var done []func()
+	for range 4 {
+		w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+		all = append(all, w)
+		done = append(done, hold(w, 40))
+	}
+	for i, want := range []int{2, 1, 0, 0} { // each new one past the bound cuts off those that take longest
+		if len(all[i].write) != want {
+			t.Errorf("number %d was cut off %d times, want %d", i, len(all[i].write), want)
+		}
+	}
+	for _, d := range done {
+		d()
+	}
+	w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+	defer hold(w, 1000)() // a large one alone is sent
+	if len(w.write) > 0 {
+		t.Error("it is cut off")
 	}
 }

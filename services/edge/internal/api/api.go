@@ -65,6 +65,8 @@ type Options struct {
 	// Ready says whether the node may be sent traffic; nil, the function or its error, means yes. What
 	// the public listener tells of the error is its NotReady part.
 	Ready func(context.Context) error
+	// Traces follows changes; nil follows none.
+	Traces *telemetry.Traces
 	// Log takes refusals with a cause, panics and, at debug level, every request; nil is silent.
 	Log *slog.Logger
 	// Version is what GET /api/version says.
@@ -82,11 +84,14 @@ type Options struct {
 type api struct {
 	answerer
 	flows   *flows.Flows
+	traces  *telemetry.Traces
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
 	allow   func(r *http.Request, user string) (limit string, retryAfter time.Duration)
 	ready   func(context.Context) error
 	release string // that /api/version tells
 	page    page
+	slots   slots   // of documents
+	answers answers // the same, as they are sent
 }
 
 // New makes the handler of the public listener. It panics when a required option is missing or the
@@ -110,11 +115,14 @@ func routes(o Options) chi.Router {
 	a := &api{
 		answerer: answerer{newAnswerer(o.Log).log, o.Refused, o.Security},
 		flows:    o.Flows,
+		traces:   o.Traces,
 		knows:    o.Authenticate,
 		allow:    o.Allow,
 		ready:    o.Ready,
 		release:  o.Version,
 		page:     mustReadPage(o.Page),
+		slots:    make(slots, documentsAtOnce),
+		answers:  answers{most: mostAnswered},
 	}
 	r := chi.NewRouter()
 	r.Use(

@@ -85,6 +85,9 @@ func pageOf(u *url.URL, hasMembers bool) (q pageQuery, err error) {
 			return pageQuery{}, flows.ErrInvalidPageQuery
 		}
 	}
+	if q.members && q.limit > mostWithMembers {
+		return pageQuery{}, errManyMembers
+	}
 	return q, nil
 }
 
@@ -93,6 +96,7 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	defer a.answers.hold(w, len(d.JSON))()
 	describe(w, d.Position, d.UpdatedAt)
 	w.Header().Set("Content-Length", strconv.Itoa(len(d.JSON)))
 	sendCached(w, http.StatusOK, "application/json", aDocumentKept, d.JSON)
@@ -121,7 +125,8 @@ func (a *api) readDocument(w http.ResponseWriter, r *http.Request) (d flows.Docu
 			return d, false
 		}
 	}
-	if d, err = a.flows.Document(r.Context(), id); err != nil {
+	d, err = inTurn(r.Context(), a.slots, func() (flows.Document, error) { return a.flows.Document(r.Context(), id) })
+	if err != nil {
 		a.refuse(w, r, err)
 		return d, false
 	}
@@ -179,7 +184,7 @@ func (a *api) putDocument(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	got, err := a.flows.Replace(r.Context(), raw, body, c.allow())
+	got, err := inTurn(r.Context(), a.slots, func() (flows.Replaced, error) { return a.flows.Replace(r.Context(), raw, body, c.allow()) })
 	if err != nil {
 		a.refuse(w, r, err)
 		return

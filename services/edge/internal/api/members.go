@@ -6,6 +6,9 @@ import (
 	"helix/shared/flows"
 )
 
+// mostWithMembers bounds a page that tells of members: each flow on it costs a look at its presence.
+const mostWithMembers = flows.DefaultPage
+
 type member struct {
 	ClientID string  `json:"client_id"`
 	UserID   *string `json:"user_id"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -75,6 +76,7 @@ var (
 	errBodyTooLarge = &refusal{http.StatusRequestEntityTooLarge, "body_too_large", "the request's body is too large"}
 	errCondition    = &refusal{http.StatusBadRequest, "invalid_condition", "If-Match and If-None-Match take entity tags, in quotes and with commas between them, or *"}
 	errBodyTimeout  = &refusal{http.StatusRequestTimeout, "request_timeout", "the request's body did not arrive in time"}
+	errManyMembers  = &refusal{http.StatusBadRequest, "invalid_query", fmt.Sprintf("with members=true limit must be from 1 to %d", mostWithMembers)}
 	errInternal     = &refusal{http.StatusInternalServerError, "internal", "something went wrong in the server; the request id finds it in the log"}
 )
 

@@ -100,7 +100,11 @@ func (a *api) version(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	v, document, err := a.flows.Version(r.Context(), id, versionID(r))
+	var v flows.Version
+	document, err := inTurn(r.Context(), a.slots, func() (document []byte, err error) {
+		v, document, err = a.flows.Version(r.Context(), id, versionID(r))
+		return document, err
+	})
 	if err != nil {
 		a.refuse(w, r, err)
 		return
@@ -108,6 +112,7 @@ func (a *api) version(w http.ResponseWriter, r *http.Request) {
 	if a.answerOnCondition(w, r, c, v.Position, v.At, aVersionKept) {
 		return
 	}
+	defer a.answers.hold(w, len(document))()
 	describe(w, v.Position, v.At)
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
 	sendCached(w, http.StatusOK, "application/json", aVersionKept, document)
@@ -132,7 +137,7 @@ func (a *api) nameVersion(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	v, err := a.flows.NameVersion(r.Context(), raw, *name)
+	v, err := inTurn(r.Context(), a.slots, func() (flows.Version, error) { return a.flows.NameVersion(r.Context(), raw, *name) })
 	if err != nil {
 		a.refuse(w, r, err)
 		return

@@ -135,7 +135,7 @@ func TestListFlows_tellsMembersWhereItIsAsked(t *testing.T) {
 		members: [][]flows.Profile{{{ClientID: "c", Name: "Ann", Color: "#0a0"}}},
 	}
 	for query, want := range map[string]string{
-		"": ``, "?members=false": ``, "?members=true": `"client_count":0,"members":[]},{"flow_id":"busy"`,
+		"": ``, "?members=false&limit=1000": ``, "?members=true&limit=100": `"members":[]`, "?members=true": `"client_count":0,"members":[]},{"flow_id":"busy"`,
 	} {
 		w := serve(api.New(options(s)), request("GET", "/api/flows"+query, ""))
 		body := w.Body.String()
@@ -146,7 +146,7 @@ func TestListFlows_tellsMembersWhereItIsAsked(t *testing.T) {
 			t.Errorf("%q: %s", query, body)
 		}
 	}
-	for _, query := range []string{"members=1", "members=", "members", "members=true&members=true"} {
+	for _, query := range []string{"members=1", "members=", "members", "members=true&members=true", "members=true&limit=101"} {
 		if p := mustProblem(t, serve(api.New(options(s)), request("GET", "/api/flows?"+query, ""))); p.Code != "invalid_query" {
 			t.Errorf("%s: %+v", query, p)
 		}

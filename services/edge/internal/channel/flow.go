@@ -136,6 +136,7 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		c.refuse(m.Ref, flows.ErrUnauthorized)
 		return
 	}
+	span := c.router.Traces.Change(c.rawID)
 	if c.limiter == nil {
 		c.limiter = rate.NewLimiter(c.router.Rate, c.router.Burst)
 	}
@@ -149,9 +150,10 @@ func (c *flowChannel) change(m *phoenix.Message) {
 	}
 	if err != nil {
 		c.refuse(m.Ref, err)
+		span.End(err)
 		return
 	}
-	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id})
+	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id, Trace: span})
 }
 
 // signal passes a signal on. Data that is left out is null.

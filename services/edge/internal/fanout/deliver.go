@@ -17,7 +17,7 @@ func (f *Flow) Message(payload string) {
 	f.guard(func() {
 		switch {
 		case m.Update != nil:
-			f.update(m.Update)
+			f.received(m.Update)
 		case m.Count != nil:
 			f.countMessage(m.Count)
 		case m.Presence != nil:
@@ -80,6 +80,7 @@ func (f *Flow) update(u *session.Update) {
 
 // deliver gives the members an update that follows on the newest.
 func (f *Flow) deliver(u *session.Update) {
+	span := f.delivering(u)
 	known := f.history.Seq
 	f.history.take(u)
 	f.keeping.fresh = true
@@ -101,8 +102,10 @@ func (f *Flow) deliver(u *session.Update) {
 		}
 		deliveries += len(g.members) * len(u.Changes)
 	}
+	f.hub.Metrics.DeliveryLag.Observe(max(0, time.Since(u.At).Seconds()))
 	f.hub.Metrics.Deliveries.Add(float64(deliveries))
 	f.hub.Metrics.DeliveredBytes.Add(float64(delivered))
+	f.delivered(span, u, delivered)
 	if len(f.catching) > 0 {
 		f.letCatching()
 	}

@@ -18,12 +18,17 @@ import (
 const mostTries = 20
 
 // Change implements flows.Sessions.
-func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
+func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (receipt flows.Receipt, err error) {
 	f := h.Store.Flow(id)
 	h.signChange(f, &c)
+	run := followed(c).Run()
+	c.Trace = run
+	defer func() { run.End(err) }()
 	guard := session.Guard{Limit: h.MaxDocument}
 	for range mostTries {
+		script := run.Script()
 		got, err := f.ChangeOne(ctx, c, guard)
+		script.End(err)
 		switch {
 		case errors.Is(err, session.ErrFull):
 			if guard, err = h.tryOne(ctx, f, c); err != nil {

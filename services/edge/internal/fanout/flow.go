@@ -12,6 +12,7 @@ import (
 	"helix/shared/flows"
 	"helix/shared/lanes"
 	"helix/shared/session"
+	"helix/shared/telemetry"
 )
 
 // Flow is one flow on this edge.
@@ -56,7 +57,8 @@ type Flow struct {
 	outbox      outbox
 	presence    presence
 	signals     signals
-	runs        uint64 // counts what made calls that were under way void, for presence and signals
+	receiving   *telemetry.Span // of the message that is handled, where it is followed
+	runs        uint64          // counts what made calls that were under way void, for presence and signals
 	notice      notice
 	rested      uint64    // the seq at which nothing was going on
 	armed       time.Time // when the service's goroutine looks again by itself

@@ -33,6 +33,7 @@ type Options struct {
 	// Flush has written what members were told: it is called when nothing more is told for now.
 	Flush   func()
 	Metrics *telemetry.Metrics
+	Traces  *telemetry.Traces // nil: changes are not followed
 	Events  *telemetry.Bus
 	Log     *slog.Logger
 	// NoticeWindow is how long joins and leaves gather before the newest count is told again; the

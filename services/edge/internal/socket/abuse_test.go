@@ -624,3 +624,74 @@ func TestAbuse_isLogged_withoutSecrets(t *testing.T) {
 		t.Error(logged())
 	}
 }
+
+// The attack: ask for documents and do not read them. A few bytes make the edge hold megabytes.
+func TestAbuse_documentsThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	const size = 8 << 20
+	metrics := telemetry.NewMetrics(prometheus.NewRegistry())
+	s := start(t, func(o *socket.Options) { o.WaitingBytes, o.Metrics = 3*size, metrics })
+	frame := socket.AppendText(nil, func(dst []byte) []byte {
+		return append(dst, `[null,null,"echo:a","x","`+strings.Repeat("x", size)+`"]`...)
+	})
+	join := func() (*client, *socket.Topic) {
+		c := s.dial(t, v2)
+		c.send(`["1","1","echo:a","phx_join",{"later":true}]`)
+		topic := <-s.echo.later
+		topic.Accept([]byte("{}"))
+		return c, topic
+	}
+	const greedy = 6
+	var clients []*client
+	for range greedy {
+		c, topic := join()
+		clients = append(clients, c)
+		topic.SendWhole(frame)
+		topic.Flush()
+		if waiting := s.Waiting(); waiting > 3*size {
+			t.Fatalf("%d bytes wait", waiting)
+		}
+	}
+	reader, topic := join() // who reads gets its own, however many do not
+	got := make(chan error, 1)
+	go func() {
+		for range 6 {
+			if _, _, err := reader.conn.ReadMessage(); err != nil {
+				got <- err
+				return
+			}
+		}
+		got <- nil
+	}()
+	for range 5 {
+		topic.SendWhole(frame)
+		topic.Flush()
+		for s.WaitingOf(topic.Socket()) > 0 { // it is read
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := <-got; err != nil {
+		t.Errorf("who reads is cut off: %v", err)
+	}
+	// Those who waited for longest are gone, and nothing is counted of them.
+	_ = clients[0].conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	for {
+		_, _, err := clients[0].conn.ReadMessage()
+		if err == nil {
+			continue
+		}
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			t.Error("the first is still there")
+		}
+		break
+	}
+	for _, c := range clients {
+		_ = c.conn.Close()
+	}
+	for deadline := time.Now().Add(20 * time.Second); s.Waiting() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are counted when all are gone", s.Waiting())
+		}
+	}
+}

@@ -11,3 +11,17 @@ func (v *Server) Ending() int {
 
 // Waves is the plan of a Drain.
 func (d Drain) Waves(clients int) (size int, spread time.Duration) { return d.waves(clients) }
+
+// Waiting is how many bytes of documents wait for all clients.
+func (v *Server) Waiting() int {
+	v.wholes.mu.Lock()
+	defer v.wholes.mu.Unlock()
+	return v.wholes.bytes
+}
+
+// WaitingOf is the same of one.
+func (v *Server) WaitingOf(s *Socket) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reserved
+}

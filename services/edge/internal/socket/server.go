@@ -31,6 +31,7 @@ type Options struct {
 	MaxFrameBytes int64         // of a client's message
 	MaxChannels   int           // of one socket
 	QueueBytes    int           // of what waits to be written to one client
+	WaitingBytes  int           // of documents that wait to be written to all clients together; 0: no bound
 	MessageRate   int           // messages a second of one socket, past which it is read more slowly; 0: no bound
 	// AllowedOrigins of a browser: empty means the host that it connects to, "*" all. See originAllowed.
 	AllowedOrigins []string
@@ -53,7 +54,7 @@ type Known interface {
 }
 
 // DefaultOptions are the limits of design.md.
-var DefaultOptions = Options{IdleTimeout: time.Minute, MaxFrameBytes: 1 << 20, MaxChannels: 128, QueueBytes: 1 << 20, MessageRate: 1000}
+var DefaultOptions = Options{IdleTimeout: time.Minute, MaxFrameBytes: 1 << 20, MaxChannels: 128, QueueBytes: 1 << 20, WaitingBytes: 512 << 20, MessageRate: 1000}
 
 // Server upgrades requests and owns the sockets.
 type Server struct {
@@ -63,6 +64,7 @@ type Server struct {
 	upgrader websocket.Upgrader
 	readers  sync.WaitGroup
 	ends     ends
+	wholes   wholes
 
 	mu       sync.Mutex
 	sockets  map[*Socket]struct{}
@@ -72,7 +74,7 @@ type Server struct {
 // NewServer makes a server whose sockets are written by w.
 func NewServer(o Options, w *Writers) *Server {
 	return &Server{
-		opts: o, metrics: o.Metrics, writers: w,
+		opts: o, metrics: o.Metrics, writers: w, wholes: wholes{most: o.WaitingBytes},
 		// No EnableCompression: a client that offers permessage-deflate does not get it. A compressed
 		// frame may say in a kilobyte what costs a megabyte.
 		upgrader: websocket.Upgrader{

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"container/list"
 	"net"
 	"net/netip"
 	"sync"
@@ -34,8 +35,10 @@ type Socket struct {
 
 	mu        sync.Mutex
 	queue     queue
-	blocked   int      // bytes that the slow path holds
-	whole     int      // of what waits, bytes that do not count against the bound
+	blocked   int // bytes that the slow path holds
+	whole     int // of what waits, bytes that do not count against the bound
+	reserved  int // of those, what counts for all sockets together
+	waits     *list.Element
 	hungry    []*Topic // whose Offer was not taken
 	composed  bool     // a channel uses Offer: what waits is better here than in the kernel
 	scheduled bool     // a writer or the slow path has it
@@ -88,6 +91,7 @@ func (s *Socket) Send(frames []byte) {
 func (s *Socket) overflow() {
 	s.server.metrics.QueueOverflows.Inc()
 	s.queue.drop()
+	s.settle()
 	s.shut(ReasonTooSlow)
 }
 
@@ -128,16 +132,21 @@ func (s *Socket) shut(why Reason) {
 func (s *Socket) broken() {
 	s.queue.drop()
 	s.closing, s.blocked, s.whole, s.hungry = true, 0, 0, nil
+	s.settle()
 	s.closeNow()
 }
 
 // written: the queue is empty. The caller holds the lock.
 func (s *Socket) written() {
 	s.scheduled, s.whole = false, 0
+	s.settle()
 	if s.ended {
 		s.closeNow()
 	}
 }
+
+// settle counts what still waits. The caller holds the lock.
+func (s *Socket) settle() { s.server.wholes.settle(s, min(s.reserved, s.queue.bytes+s.blocked)) }
 
 func (s *Socket) closeNow() {
 	if !s.closed {

@@ -8,8 +8,9 @@ import { closeReason, HelixError } from "./reasons.ts";
 export interface ConnectOptions {
   /** The socket's URL, for example `wss://example.com/socket`, or a path on the page's own host. */
   readonly url: string;
-  /** The access token; a function is asked anew for every connection. */
-  readonly token?: string | (() => string);
+  /** The access token; a function is asked anew for every connection, so with one the client comes back by itself
+   * after its token has expired (close code 1008). */
+  readonly token?: string | (() => string | undefined);
   /** The WebSocket class, where there is none by itself (Node.js 20: that of `ws`). */
   readonly transport?: SocketConnectOption["transport"];
   /** Between tries to connect, to join, and to send a change again. */
@@ -22,7 +23,7 @@ export type ConnectionState =
   | { readonly name: "connecting" }
   | { readonly name: "open" }
   /** The connection is lost; the next try is at retryAt, in milliseconds since 1970. */
-  | { readonly name: "offline"; readonly retryAt: number }
+  | { readonly name: "offline"; readonly retryAt: number; readonly reason?: string }
   /** The server does not want this client any more: it does not come back by itself. */
   | { readonly name: "refused"; readonly code: number; readonly sentence: string }
   | { readonly name: "closed" };
@@ -45,6 +46,7 @@ export class Connection {
   readonly participants = new Set<Participant>();
   /** When the channel that was just refused tries again: phoenix asks for the wait before it tells of the refusal. */
   rejoinAt = 0;
+  readonly #freshToken: boolean;
   #state: ConnectionState = { name: "connecting" };
   /** Of an edge that moves its clients, until it is used: within how many milliseconds to come back. */
   #comeBackWithin: number | undefined;
@@ -54,6 +56,7 @@ export class Connection {
     this.backoff = { ...defaultBackoff, ...backoff };
     this.timeoutMs = timeoutMs;
     const webSocket = transport ?? (globalThis as { WebSocket?: SocketConnectOption["transport"] }).WebSocket;
+    this.#freshToken = typeof token === "function";
     this.socket = new Socket(url, {
       timeout: timeoutMs,
       ...(webSocket && { transport: withHint(webSocket, (ms) => { this.#comeBackWithin = ms; }) }),
@@ -104,6 +107,10 @@ export class Connection {
     const { comesBack, sentence } = closeReason(code);
     if (code === 1009) this.#refuseLargest();
     if (comesBack) return;
+    if (this.#freshToken) { // phoenix has begun to wait for the next try, which asks for a token
+      if (this.#state.name === "offline") this.#become({ ...this.#state, reason: "token_expired" });
+      return;
+    }
     this.socket.disconnect();
     this.#become({ name: "refused", code, sentence });
   }

@@ -9,7 +9,7 @@ import type { Answer } from "./newest.ts";
 import { Pending, type OutgoingChange, type Receipt } from "./pending.ts";
 import { Presence } from "./presence.ts";
 import { HelixError, refusal, type KnownReason } from "./reasons.ts";
-import { Replica, type Catchup, type DocumentChange, type JoinAnswer, type Position, type Sync, type Update } from "./replica.ts";
+import { Replica, type Catchup, type DocumentChange, type OrderedChange, type JoinAnswer, type Position, type Sync, type Update } from "./replica.ts";
 import { Signals, type Signal } from "./signals.ts";
 import { Keeper, type PendingStore } from "./store.ts";
 
@@ -62,6 +62,7 @@ export class Flow implements Participant {
   #channel: Channel | undefined;
   #joined = false;
   #sending: Attempt | undefined; // what was sent on this channel and has no answer yet
+  #holds = 0;
   #unanswered: OutgoingChange | undefined; // the same, and still known when the channel is lost
   #joinedAt = 0;
   #reopens = 0; // in a row, soon after joining
@@ -73,6 +74,7 @@ export class Flow implements Participant {
   #state: FlowState = { name: "joining" };
 
   readonly #onChange = new Listeners<DocumentChange>();
+  readonly #onUpdate = new Listeners<OrderedChange>();
   readonly #onState = new Listeners<FlowState>();
   readonly #onSignal = new Listeners<Signal>();
   readonly #onRefused = new Listeners<HelixError>();
@@ -83,7 +85,7 @@ export class Flow implements Participant {
     this.id = id;
     this.#connection = connection;
     this.#clientId = clientId;
-    this.#replica = new Replica(this.#pending, (change) => { this.#onChange.tell(change); });
+    this.#replica = new Replica(this.#pending, (change) => { this.#onChange.tell(change); }, (update) => { this.#onUpdate.tell(update); });
     const retryMs = () => waitMs(connection.backoff, 1);
     const push = (event: string, payload: object, done: (answer: Answer) => void) => { this.#push(event, payload, done); };
     this.presence = new Presence(presence, () => this.#clientId, push, retryMs);
@@ -105,8 +107,14 @@ export class Flow implements Participant {
   get serverDocument(): JsonObject { return this.#replica.server; }
   get position(): Position | undefined { return this.#replica.position; }
   get state(): FlowState { return this.#state; }
+  /** Whether changes of this client wait for their acknowledgement. */
+  get waiting(): boolean { return !this.#pending.acknowledged; }
 
   onChange(listener: (change: DocumentChange) => void): Unsubscribe { return this.#onChange.add(listener); }
+  /** onUpdate tells what happened to the server's document, in order, before onChange tells what came of it for this
+   * client's: each change, this client's own too; and as one what comes in one piece, after a break or where this client
+   * could not follow. */
+  onUpdate(listener: (update: OrderedChange) => void): Unsubscribe { return this.#onUpdate.add(listener); }
   onState(listener: (state: FlowState) => void): Unsubscribe { return this.#onState.add(listener); }
   onSignal(listener: (signal: Signal) => void): Unsubscribe { return this.#onSignal.add(listener); }
   /** onRefused tells of changes that were refused for good: of those too whose promise nobody looks at. */
@@ -120,6 +128,19 @@ export class Flow implements Participant {
     const receipt = this.#take(patch);
     receipt.catch(() => undefined);
     return receipt;
+  }
+
+  /** hold keeps changes from being sent until it is released, so that what is made meanwhile is one change (or two, where
+   * no single patch has their effect). They are in the document at once as ever. */
+  hold(): () => void {
+    let held = true;
+    this.#holds++;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#holds--;
+      if (!this.#end) this.#send();
+    };
   }
 
   /** signal tells the other clients something that is not stored, such as where the cursor is. It may get lost;
@@ -160,7 +181,7 @@ export class Flow implements Participant {
   /** send sends the next change, if it may go: one at a time, so that what is made meanwhile can be composed, and
    * so that after any break it is clear what must be sent again, under the same id, before anything else. */
   #send(): void {
-    if (this.#joined && !this.#sending && this.#resendTimer === undefined) {
+    if (this.#joined && !this.#sending && this.#resendTimer === undefined && this.#holds === 0) {
       const change = this.#pending.outgoing();
       if (change) {
         const attempt = this.#sending = { change };
@@ -389,7 +410,7 @@ export class Flow implements Participant {
     if (this.#joined) return this.#pending.acknowledged ? { name: "live" } : { name: "saving", ...this.#trouble };
     const connection = this.#connection.state;
     if (connection.name === "refused") return { name: "refused", reason: "unauthorized", sentence: connection.sentence };
-    if (connection.name === "offline") return { name: "offline", retryAt: connection.retryAt };
+    if (connection.name === "offline") return { name: "offline", retryAt: connection.retryAt, ...(connection.reason !== undefined && { reason: connection.reason }) };
     if (connection.name === "open" && !this.#connection.socket.isConnected()) return { name: "offline" }; // when it tries again is not known yet
     return this.#trouble ? { name: "offline", ...this.#trouble } : { name: "joining" };
   }

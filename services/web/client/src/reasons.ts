@@ -17,6 +17,8 @@ export const reasons = {
   max_clients_reached: transient("the flow has as many clients as it may have"),
   unavailable: transient("the flow's store cannot be reached now; try again"),
   unauthorized: final("this needs a right that the client does not have"),
+  unauthenticated: final("this needs a valid token"),
+  token_expired: final("the token has expired; come back with a fresh one"),
   invalid_changes: final("changes must be a JSON object"),
   changes_too_deep: final("changes are nested too deeply"),
   changes_too_large: final("changes are too large"),

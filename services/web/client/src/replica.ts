@@ -19,6 +19,20 @@ export interface DocumentChange {
   /** What is different: it makes this document of the one before. */
   readonly patch: Patch;
   readonly origin: Origin;
+  /** Who made a `remote` change, where it shows what one client did. Empty: it came over HTTP. */
+  readonly clientId?: string;
+}
+
+/** OrderedChange is one change at its place in the flow's history; or a run of changes that came in one piece. */
+export interface OrderedChange extends Position {
+  readonly changes: Patch;
+  /** Who made it; empty: it came over HTTP. Undefined: it is a run, in which this client's own may be. */
+  readonly clientId?: string;
+  /** When the server took it, in milliseconds since 1970, to the second. Undefined for a run. */
+  readonly at?: number;
+  /** The server's document without it, and with it. */
+  readonly before: JsonObject;
+  readonly after: JsonObject;
 }
 
 /** What the wire brings; see protocol.md. */
@@ -26,7 +40,7 @@ export interface JoinAnswer extends Position {
   readonly snapshot?: { readonly seq: number; readonly document: JsonObject };
   readonly changes?: readonly { readonly seq: number; readonly changes: Patch }[];
 }
-export interface Update extends Position { readonly changes: Patch }
+export interface Update extends Position { readonly changes: Patch; readonly client_id?: string; readonly timestamp?: number }
 export interface Catchup extends Position { readonly from_seq: number; readonly patches: readonly Patch[] }
 export interface Sync extends Position { readonly document: JsonObject }
 
@@ -38,13 +52,15 @@ export interface Sync extends Position { readonly document: JsonObject }
 export class Replica {
   readonly #pending: Pending;
   readonly #tell: (change: DocumentChange) => void;
+  readonly #tellUpdate: (update: OrderedChange) => void;
   #server: JsonObject = {};
   #document: JsonObject = this.#server;
   #position: Position | undefined;
 
-  constructor(pending: Pending, tell: (change: DocumentChange) => void) {
+  constructor(pending: Pending, tell: (change: DocumentChange) => void, tellUpdate: (update: OrderedChange) => void) {
     this.#pending = pending;
     this.#tell = tell;
+    this.#tellUpdate = tellUpdate;
   }
 
   /** The server's document, as far as it came here. */
@@ -55,12 +71,12 @@ export class Replica {
   get position(): Position | undefined { return this.#position; }
 
   /** settle makes the document anew, from what is known now. */
-  settle(origin: Origin): void {
+  settle(origin: Origin, clientId?: string): void {
     const before = this.#document;
     const next = shareObject(before, this.#pending.patches().reduce(applyPatch, this.#server));
     if (next === before) return;
     this.#document = next;
-    this.#tell({ document: next, patch: diff(before, next) ?? {}, origin });
+    this.#tell({ document: next, patch: diff(before, next) ?? {}, origin, ...(clientId !== undefined && { clientId }) });
   }
 
   /** joined takes a join's answer. What it holds may overlap what is here. */
@@ -73,19 +89,21 @@ export class Replica {
       for (const missed of changes ?? []) {
         if (missed.seq > (this.#position?.seq ?? 0)) server = applyPatch(server, missed.changes);
       }
-      this.#advance(server, { epoch, seq });
+      this.#advanceBy(server, { epoch, seq });
     }
     this.settle("resumed");
   }
 
   /** updated takes the next change. False: it is not the next one, and the flow must be joined anew. */
-  updated({ epoch, seq, changes }: Update): boolean {
+  updated({ epoch, seq, changes, client_id: clientId = "", timestamp = 0 }: Update): boolean {
     const at = this.#position;
     if (at?.epoch !== epoch) return false;
     if (seq <= at.seq) return true;
     if (seq > at.seq + 1) return false;
-    this.#advance(applyPatch(this.#server, changes), { epoch, seq });
-    this.settle("remote");
+    const before = this.#server;
+    this.#advance(applyPatch(before, changes), { epoch, seq });
+    this.#tellUpdate({ epoch, seq, changes, clientId, at: timestamp * 1000, before, after: this.#server });
+    this.settle("remote", clientId);
     return true;
   }
 
@@ -95,7 +113,7 @@ export class Replica {
     const at = this.#position;
     if (at?.epoch !== epoch || from > at.seq) return false;
     if (seq <= at.seq) return true;
-    this.#advance(patches.reduce(applyPatch, this.#server), { epoch, seq });
+    this.#advanceBy(patches.reduce(applyPatch, this.#server), { epoch, seq });
     this.settle("resumed");
     return true;
   }
@@ -114,7 +132,16 @@ export class Replica {
   }
 
   #replace({ epoch, seq, document }: Sync): void {
-    this.#advance(shareObject(this.#server, document), { epoch, seq });
+    this.#advanceBy(shareObject(this.#server, document), { epoch, seq });
+  }
+
+  /** advanceBy is advance by a run of changes, which is told as one. */
+  #advanceBy(server: JsonObject, position: Position): void {
+    const before = this.#server;
+    const first = this.#position === undefined;
+    this.#advance(server, position);
+    const changes = first ? undefined : diff(before, server);
+    if (changes) this.#tellUpdate({ ...position, changes, before, after: server });
   }
 
   #advance(server: JsonObject, { epoch, seq }: Position): void {

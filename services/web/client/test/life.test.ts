@@ -70,9 +70,8 @@ describe("the connection", () => {
     expect(hintOf(code, reason)).toBe(want);
   });
 
-  test("stays away after 1008, keeps its changes, and comes back when it is told to, with the newest token", async () => {
-    let token = "old";
-    const bench = await Bench.joined({}, { token: () => token });
+  test("stays away after 1008 where the token is one string, keeps its changes, and comes back when it is told to", async () => {
+    const bench = await Bench.joined({}, { token: "old" });
     expect(bench.link.url).toContain("token=old");
     bench.link.end(1008, "the token has expired; come back with a fresh one");
     const receipt = bench.flow.change({ a: 1 });
@@ -80,11 +79,23 @@ describe("the connection", () => {
     expect(bench.sim.links).toHaveLength(1);
     expect(bench.helix.state).toEqual({ name: "refused", code: 1008, sentence: "the token has expired; come back with a fresh one" });
     expect(bench.flow.state).toEqual({ name: "refused", reason: "unauthorized", sentence: "the token has expired; come back with a fresh one" });
-    token = "new";
     bench.helix.reconnect();
     await bench.settle();
+    expect(await receipt).toEqual({ seq: 1 });
+  });
+
+  test("comes back by itself after 1008 where the token is a function, with the newest token, and loses nothing", async () => {
+    let token = "old";
+    const bench = await Bench.joined({}, { token: () => token });
+    bench.link.end(1008, "the token has expired; come back with a fresh one");
+    const receipt = bench.flow.change({ a: 1 });
+    expect(bench.helix.state).toMatchObject({ name: "offline", reason: "token_expired" });
+    expect(bench.flow.state).toMatchObject({ name: "offline", reason: "token_expired", retryAt: (bench.helix.state as { retryAt: number }).retryAt });
+    token = "new";
+    await bench.back();
     expect(bench.link.url).toContain("token=new");
     expect(await receipt).toEqual({ seq: 1 });
+    expect(bench.flow.state).toEqual({ name: "live" });
   });
 
   test("gives up the largest change that has no answer after 1009, for it would end every connection", async () => {

@@ -28,7 +28,7 @@ test("the table has every close code of the edge", () => {
   }
 });
 
-test("after 1008 alone the client stays away", () => {
+test("after 1008 alone the client stays away without a fresh token", () => {
   const away = Object.entries(closeCodes).filter(([, { comesBack }]) => !comesBack).map(([code]) => code);
   expect(away).toEqual(["1008"]);
   expect(closeReason(4321).comesBack).toBe(true);
