@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 	"helix/bench/internal/actors"
 	"helix/bench/internal/faults"
 	"helix/bench/internal/judge"
-	"helix/bench/internal/process"
 )
 
 // checkOptions say how the adversary goes about it.
@@ -27,7 +27,8 @@ type checkOptions struct {
 	Edges    int
 	Flows    int
 	Kinds    []faults.Kind
-	Redis    string
+	Redis    faults.Mode
+	MinRepl  bool
 	Binary   string
 	Round    time.Duration
 	Window   int
@@ -73,7 +74,8 @@ func checkCommand(args []string, stdout, progress io.Writer) error {
 	flags.IntVar(&c.Edges, "edges", 3, "edges to start")
 	flags.IntVar(&c.Flows, "flows", 4, "flows, each with clients of all kinds")
 	kinds := flags.String("faults", "all", `what may fail: "all", "none", or kinds with commas between; "all,-flush" leaves one out`)
-	flags.StringVar(&c.Redis, "redis", "single", "the Redis to start: single")
+	redis := flags.String("redis", string(faults.Single), fmt.Sprintf("the Redis to start: one of %v", faults.Modes))
+	flags.BoolVar(&c.MinRepl, "min-replicas", false, "masters take nothing while no replica keeps up (min-replicas-to-write 1)")
 	flags.StringVar(&c.Binary, "helix", "bin/helix", "the edge's binary")
 	flags.DurationVar(&c.Round, "round", 8*time.Second, "of faults, until all is healed and judged")
 	flags.IntVar(&c.Window, "window", 8, "changes that a writer sends without waiting for an answer, at most")
@@ -84,11 +86,11 @@ func checkCommand(args []string, stdout, progress io.Writer) error {
 		return err
 	}
 	var err error
-	if c.Kinds, err = faults.ParseKinds(*kinds); err != nil {
-		return err
+	if c.Redis = faults.Mode(*redis); !slices.Contains(faults.Modes, c.Redis) {
+		return fmt.Errorf("--redis is %q: it must be one of %v", c.Redis, faults.Modes)
 	}
-	if c.Redis != "single" {
-		return fmt.Errorf("--redis is %q: it must be single", c.Redis)
+	if c.Kinds, err = faults.ParseKinds(*kinds, c.Redis); err != nil {
+		return err
 	}
 	list, err := parseSeeds(*seeds)
 	if err != nil {
@@ -152,7 +154,7 @@ func (c *check) run(ctx context.Context, dir string) (err error) {
 	c.cluster, err = faults.Start(faults.Setup{Binary: c.Binary, Edges: c.Edges, Dir: dir, Env: []string{
 		"HELIX_SESSION_LEASE_TTL=" + checkLease.String(), "HELIX_REDIS_TIMEOUT=" + checkTimeout.String(), "HELIX_SOCKET_QUEUE_BYTES=64KiB",
 		"HELIX_CHANGE_RATE=40", "HELIX_CHANGE_BURST=20", fmt.Sprintf("HELIX_DOCUMENT_MAX_BYTES=%d", checkDocument), "HELIX_LOG_LEVEL=info",
-	}, Flows: c.flowIDs()})
+	}, Flows: c.flowIDs(), Redis: c.Redis, MinReplicas: c.MinRepl, Timeout: checkTimeout})
 	defer c.cluster.Stop()
 	if err != nil {
 		return err
@@ -265,7 +267,7 @@ func (c *check) faults() (n int) {
 func (c *check) empty(ctx context.Context) error {
 	const within, slack = 30 * time.Second, 5
 	for deadline := time.Now().Add(within); ; {
-		text, err := c.left(slack)
+		text, err := c.left(ctx, slack)
 		if err != nil || text == "" || ctx.Err() != nil {
 			return err
 		}
@@ -276,8 +278,8 @@ func (c *check) empty(ctx context.Context) error {
 	}
 }
 
-func (c *check) left(slack int) (what string, err error) {
-	channels, err := process.Ask(c.cluster.Redis.Addr, "PUBSUB", "CHANNELS")
+func (c *check) left(ctx context.Context, slack int) (what string, err error) {
+	channels, err := c.cluster.Redis.Channels(ctx, "helix:")
 	if err != nil {
 		return "", err
 	}
@@ -311,6 +313,7 @@ func (c *check) populate() {
 		direct = append(direct, e.Addr)
 	}
 	c.world = actors.NewWorld(edges, direct, checkLease, c.fail)
+	c.world.LateSignals = slices.Contains(c.Kinds, faults.MasterPause)
 	random := rand.New(rand.NewPCG(c.seed, 7))
 	for i := range c.Flows {
 		f := c.world.NewFlow(c.flowIDs()[i])

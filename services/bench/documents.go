@@ -21,6 +21,10 @@ func documentCases(quick bool) []documentCase {
 	if quick {
 		members, storms, missed, again, long, slow = 200, 1, 2000, 4, 4*time.Second, 4*time.Second
 	}
+	rolling := roll{Name: "rolling deploy", Edges: 3, Clients: 3000, Flows: 300, Rate: 1, Drain: 10 * time.Second, Grace: 30 * time.Second}
+	if quick {
+		rolling.Clients, rolling.Flows, rolling.Drain = 600, 60, 2*time.Second
+	}
 	busy := hot{Name: "hot flow", Nodes: nodes, Members: members, Writers: 40, Rate: rate, Duration: long, Joining: 64, Sync: true}
 	return []documentCase{
 		joins{Name: "joins with sync", Nodes: nodes, Members: members / 2, AtOnce: 64, Storms: storms}.asCase(),
@@ -29,6 +33,7 @@ func documentCases(quick bool) []documentCase {
 		busy.asCase(),
 		busy.hotter().asCase(),
 		hot{Name: "slow readers", Nodes: nodes, Members: members / 10, Writers: members / 50, Rate: rate / 2, Duration: slow, Joining: 64, Sync: true, Slow: members / 50}.asSlowCase(),
+		rolling.asCase(),
 	}
 }
 

@@ -36,6 +36,8 @@ type checkResult struct {
 	Signals  int64               `json:"signals_heard"`
 	Epochs   int64               `json:"new_epochs"`
 	Counts   float64             `json:"seconds_until_counts_were_right_at_most"`
+	Longest  float64             `json:"seconds_without_an_acknowledged_change_at_most"`
+	Redis    faults.Mode         `json:"redis"`
 	Faults   map[faults.Kind]int `json:"faults"`
 }
 
@@ -46,7 +48,7 @@ func (c *check) result() checkResult {
 		Changes: s.Changes.Load(), Acked: s.Acked.Load(), Unknown: s.Unknown.Load(), Repeats: s.Repeats.Load(), Refused: s.Refused.Load(),
 		Seen: s.Deliveries.Load(), Connects: s.Connects.Load(), Resumes: s.Resumes.Load(), Syncs: s.Syncs.Load(), Catchups: s.Catchups.Load(),
 		TooSlow: s.TooSlow.Load(), TooLarge: s.TooLarge.Load(), Errors: s.Errors.Load(), Signals: s.Signals.Load(), Epochs: s.Epochs.Load(),
-		Counts: time.Duration(s.Slowest.Load()).Seconds(), Faults: c.done,
+		Counts: time.Duration(s.Slowest.Load()).Seconds(), Longest: time.Duration(s.Longest.Load()).Seconds(), Redis: c.Redis, Faults: c.done,
 	}
 }
 
@@ -66,7 +68,7 @@ func (r *checkResult) add(o checkResult) {
 	} {
 		*sum.to += sum.more
 	}
-	r.Counts = max(r.Counts, o.Counts)
+	r.Counts, r.Longest, r.Redis = max(r.Counts, o.Counts), max(r.Longest, o.Longest), o.Redis
 	if r.Faults == nil {
 		r.Faults = map[faults.Kind]int{}
 	}
@@ -78,13 +80,14 @@ func (r *checkResult) add(o checkResult) {
 func (r *checkResult) write(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "seeds\t%s\n", strings.Trim(fmt.Sprint(r.Seeds), "[]"))
-	fmt.Fprintf(t, "duration\t%.0f s, %d rounds, %d edges, %d flows\n", r.Seconds, r.Rounds, r.Edges, r.Flows)
+	fmt.Fprintf(t, "duration\t%.0f s, %d rounds, %d edges, %d flows, Redis as %s\n", r.Seconds, r.Rounds, r.Edges, r.Flows, r.Redis)
 	fmt.Fprintf(t, "changes\t%d, acknowledged %d, given up without an answer %d\n", r.Changes, r.Acked, r.Unknown)
 	fmt.Fprintf(t, "sent again\t%d, refused for now %d, for good %d\n", r.Repeats, r.Refused, r.TooLarge)
 	fmt.Fprintf(t, "deliveries\t%d, catch-ups %d, signals %d, closed as too slow %d\n", r.Seen, r.Catchups, r.Signals, r.TooSlow)
 	fmt.Fprintf(t, "connects\t%d, resumed %d, documents sent %d, channels that failed %d\n", r.Connects, r.Resumes, r.Syncs, r.Errors)
 	fmt.Fprintf(t, "new epochs\t%d\n", r.Epochs)
 	fmt.Fprintf(t, "counts and presence\tright after %.2f s at most\n", r.Counts)
+	fmt.Fprintf(t, "without an acknowledged change\ta flow was for %.2f s at most\n", r.Longest)
 	total := 0
 	var kinds []string
 	for k, n := range r.Faults {

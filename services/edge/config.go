@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -13,14 +14,23 @@ import (
 	"strings"
 	"time"
 
+	"helix/edge/internal/bounds"
+	"helix/edge/internal/peer"
+	"helix/edge/internal/socket"
 	"helix/shared/config"
+	"helix/shared/session"
 )
 
 // Config is every setting of an edge. A setting is a promise to test: ask first whether one value
 // serves all.
 type Config struct {
 	HTTP struct {
-		Addr string `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
+		Addr            string   `key:"addr" help:"where clients connect: sockets, the HTTP API, the page"`
+		TrustedProxies  []string `key:"trusted_proxies" help:"addresses and CIDRs of the proxies in front, comma separated: what they say of the client is believed; empty: nobody is"`
+		MaxConnections  int      `key:"max_connections" help:"open connections of one address that is no trusted proxy's, sockets among them; 0: no bound"`
+		Hosts           []string `key:"hosts" help:"names and addresses that clients know the edge by, comma separated; a request for another host gets 421; empty: any"`
+		ForwardedHeader string   `key:"forwarded_header" help:"in which trusted proxies tell the client's address: X-Forwarded-For or Forwarded; the other is not read"`
+		ProxyProtocol   bool     `key:"proxy_protocol" help:"true: trusted proxies begin each connection with a header of the PROXY protocol, version 1 or 2"`
 	} `key:"http"`
 	Admin struct {
 		Addr string `key:"addr" help:"metrics, health and pprof; not for the public"`
@@ -30,6 +40,17 @@ type Config struct {
 		KeyPrefix string          `key:"key_prefix" help:"begins every key; the same on all edges"`
 		Lanes     int             `key:"lanes" help:"hash tags that the flows are spread over; the same on all edges, for ever"`
 		Timeout   config.Duration `key:"timeout" help:"of one round trip, and of connecting"`
+
+		Username             string `key:"username" help:"of the ACL, where the URL names none; empty: the default user"`
+		Password             string `key:"password" secret:"true" help:"where the URL names none"`
+		PasswordFile         string `key:"password_file" help:"a file that holds the password, read anew for each connection; a line end at its end does not count"`
+		SentinelUsername     string `key:"sentinel_username" help:"of the sentinels themselves, which have users of their own"`
+		SentinelPassword     string `key:"sentinel_password" secret:"true" help:"of the sentinels themselves"`
+		SentinelPasswordFile string `key:"sentinel_password_file" help:"a file that holds it"`
+		TLSCAFile            string `key:"tls_ca_file" help:"PEM file of the authorities that Redis's certificates are checked by; empty: the system's"`
+		TLSCertFile          string `key:"tls_cert_file" help:"PEM file of this edge's certificate, where Redis asks for one; read anew for each connection, like its key"`
+		TLSKeyFile           string `key:"tls_key_file" help:"PEM file of its key"`
+		TLSServerName        string `key:"tls_server_name" help:"that Redis's certificates must bear; empty: the name by which a server is reached, or for one reached by address the name in the URL"`
 	} `key:"redis"`
 	Node struct {
 		ID string `key:"id" help:"name of this edge in logs and in the lease; empty: the host's name and a random end"`
@@ -46,8 +67,12 @@ type Config struct {
 		MaxFrameBytes  config.Bytes    `key:"max_frame_bytes" help:"of one message of a client"`
 		MaxChannels    int             `key:"max_channels" help:"joined on one socket"`
 		QueueBytes     config.Bytes    `key:"queue_bytes" help:"that may wait for one client; past it the client is closed with 1013"`
+		WaitingBytes   config.Bytes    `key:"waiting_bytes" help:"of documents that wait to be written to all clients together; past it the client goes that has not read its own for longest"`
+		MessageRate    int             `key:"message_rate" help:"messages a second of one socket, and four seconds of them at once; who sends more is read more slowly; 0: no bound"`
 	} `key:"socket"`
-	Change struct {
+	Address limits `key:"address"`
+	User    limits `key:"user"`
+	Change  struct {
 		Rate     int `key:"rate" help:"changes a second and client, in the long run"`
 		Burst    int `key:"burst" help:"changes that a client may send at once"`
 		MaxDepth int `key:"max_depth" help:"nesting of objects and arrays in a change"`
@@ -61,6 +86,11 @@ type Config struct {
 		LogChanges int             `key:"log_changes" help:"that the log keeps of those which the snapshot holds: clients away for no longer resume without the document"`
 		LogAge     config.Duration `key:"log_age" help:"after which the log lets go of what the snapshot holds"`
 	} `key:"document"`
+	Version struct {
+		Interval config.Duration `key:"interval" help:"between two versions of a document while it is edited, a fifth of it where it comes to rest; 0: none are made but those with a name"`
+		Keep     int             `key:"keep" help:"versions of a flow, the older ones further apart; and as many with a name, which stay until somebody removes them"`
+		MaxBytes config.Bytes    `key:"max_bytes" help:"of a flow's versions as Redis has them, compressed; half of it at most for those with a name"`
+	} `key:"version"`
 	Auth struct {
 		Mode       string          `key:"mode" help:"none: whoever reaches the edge may do everything; jwt: sockets and the HTTP API need a token"`
 		Secret     string          `key:"secret" secret:"true" help:"that tokens are signed with (HS256, HS384, HS512): 32 bytes or more"`
@@ -72,12 +102,30 @@ type Config struct {
 		Claim      string          `key:"claim" help:"of a token that tells its rights"`
 	} `key:"auth"`
 	Shutdown struct {
-		Timeout config.Duration `key:"timeout" help:"that each service has to end"`
+		Delay   config.Duration `key:"delay" help:"between the signal and the first client that is moved: not ready at once, so that balancers learn it; none where no client is there"`
+		Drain   config.Duration `key:"drain" help:"over which the clients are moved to other edges, in waves; 0s: all at once"`
+		Timeout config.Duration `key:"timeout" help:"that each service has to end; an edge ends within delay + drain + twice this"`
 	} `key:"shutdown"`
+	Trace struct {
+		OTLPEndpoint string  `key:"otlp_endpoint" help:"an OpenTelemetry collector, OTLP over HTTP, such as http://collector:4318; empty: no traces"`
+		Sample       float64 `key:"sample" help:"share of the changes that are followed from socket to delivery, 0 to 1"`
+	} `key:"trace"`
 	Log struct {
 		Level  string `key:"level" help:"debug, info, warn or error"`
 		Format string `key:"format" help:"text or json"`
 	} `key:"log"`
+}
+
+// limits are those of one address, or of one user, on this edge.
+type limits struct {
+	MaxSockets  int `key:"max_sockets" help:"open sockets of each on this edge; 0: no bound"`
+	SocketRate  int `key:"socket_rate" help:"new sockets a second of each, and four seconds of them at once; 0: no bound"`
+	JoinRate    int `key:"join_rate" help:"the same of joins"`
+	RequestRate int `key:"request_rate" help:"the same of requests of the HTTP API"`
+}
+
+func (l limits) bounds() bounds.Limits {
+	return bounds.Limits{Sockets: l.MaxSockets, SocketRate: l.SocketRate, JoinRate: l.JoinRate, RequestRate: l.RequestRate}
 }
 
 // envPrefix begins the variables of all settings.
@@ -86,16 +134,25 @@ const envPrefix = "HELIX"
 func defaultConfig() Config {
 	var c Config
 	c.HTTP.Addr, c.Admin.Addr = ":4000", "127.0.0.1:4001"
+	c.HTTP.MaxConnections, c.HTTP.ForwardedHeader = 25_000, peer.XForwardedFor
 	c.Redis.KeyPrefix, c.Redis.Lanes, c.Redis.Timeout = "helix", 64, config.Duration(3*time.Second)
 	c.Session.MaxClients, c.Session.LeaseTTL = 1000, config.Duration(15*time.Second)
 	c.Session.InactivityTimeout, c.Session.Retention = config.Duration(30*time.Minute), config.Duration(30*24*time.Hour)
 	c.Socket.IdleTimeout, c.Socket.MaxFrameBytes = config.Duration(time.Minute), 1<<20
-	c.Socket.MaxChannels, c.Socket.QueueBytes = 128, 1<<20
+	c.Socket.MaxChannels, c.Socket.QueueBytes, c.Socket.WaitingBytes, c.Socket.MessageRate = 128, 1<<20, 512<<20, 1000
+	// A thousand members of a flow behind one address come back at once when their edge restarts, with two
+	// tabs each. A user is a person, or a program that is many clients.
+	c.Address = limits{MaxSockets: 20_000, SocketRate: 500, JoinRate: 1000, RequestRate: 500}
+	c.User = limits{MaxSockets: 1000, SocketRate: 100, JoinRate: 200, RequestRate: 100}
 	c.Change.Rate, c.Change.Burst, c.Change.MaxDepth = 100, 200, 128
 	c.Signal.Rate, c.Signal.Burst = 60, 120
 	c.Document.MaxBytes, c.Document.LogChanges, c.Document.LogAge = 8<<20, 10_000, config.Duration(24*time.Hour)
+	b := session.DefaultVersionBounds
+	c.Version.Interval, c.Version.Keep, c.Version.MaxBytes = config.Duration(b.Interval), b.Keep, config.Bytes(b.Bytes)
 	c.Auth.Mode, c.Auth.Leeway, c.Auth.Claim = authNone, config.Duration(30*time.Second), "helix"
+	c.Shutdown.Delay, c.Shutdown.Drain = config.Duration(2*time.Second), config.Duration(15*time.Second)
 	c.Shutdown.Timeout = config.Duration(5 * time.Second)
+	c.Trace.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }
@@ -103,7 +160,6 @@ func defaultConfig() Config {
 var (
 	prefixForm = regexp.MustCompile(`^[A-Za-z0-9:_.-]{1,64}$`)
 	nodeForm   = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,128}$`)
-	redisURLs  = []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
 )
 
 // validate names every setting that cannot be.
@@ -121,10 +177,18 @@ func (c *Config) validate() error {
 		_, _, err := net.SplitHostPort(addr)
 		check(err == nil, key, fmt.Sprintf("%q", addr), "host:port or :port")
 	}
-	if c.Redis.URL != "" {
-		u, err := url.Parse(c.Redis.URL)
-		check(err == nil && slices.Contains(redisURLs, u.Scheme), "redis.url", "no such URL", "a URL with the scheme "+strings.Join(redisURLs, ", "))
+	if _, err := peer.ParseTrusted(c.HTTP.TrustedProxies); err != nil {
+		wrong = append(wrong, fmt.Errorf("http.trusted_proxies: %w, such as 192.0.2.1, 2001:db8::1 or 10.0.0.0/8", err))
 	}
+	check(slices.Contains([]string{peer.XForwardedFor, peer.Forwarded}, http.CanonicalHeaderKey(c.HTTP.ForwardedHeader)),
+		"http.forwarded_header", fmt.Sprintf("%q", c.HTTP.ForwardedHeader), peer.XForwardedFor+" or "+peer.Forwarded)
+	check(!c.HTTP.ProxyProtocol || len(c.HTTP.TrustedProxies) > 0, "http.proxy_protocol", "true", "false where http.trusted_proxies names nobody who may speak it")
+	for _, origin := range c.Socket.AllowedOrigins {
+		if err := socket.CheckAllowed(origin); err != nil {
+			wrong = append(wrong, fmt.Errorf("socket.allowed_origins has %q: %w", origin, err))
+		}
+	}
+	c.validateRedis(check)
 	check(prefixForm.MatchString(c.Redis.KeyPrefix), "redis.key_prefix", fmt.Sprintf("%q", c.Redis.KeyPrefix), "1 to 64 letters, digits, or : _ . -")
 	between(int64(c.Redis.Lanes), 1, 16384, "redis.lanes", c.Redis.Lanes, "from 1 to 16384")
 	duration := func(d config.Duration, low, high time.Duration, key string) {
@@ -148,9 +212,27 @@ func (c *Config) validate() error {
 	between(int64(c.Document.MaxBytes), 1024, 256<<20, "document.max_bytes", c.Document.MaxBytes, "from 1KiB to 256MiB")
 	between(int64(c.Document.LogChanges), 0, 1_000_000, "document.log_changes", c.Document.LogChanges, "from 0 to 1000000")
 	duration(c.Document.LogAge, time.Second, 365*24*time.Hour, "document.log_age")
+	between(int64(c.Socket.WaitingBytes), 2*int64(c.Document.MaxBytes), 1<<40, "socket.waiting_bytes", c.Socket.WaitingBytes, "from twice document.max_bytes to 1024GiB")
+	between(int64(c.Socket.MessageRate), 0, 1_000_000, "socket.message_rate", c.Socket.MessageRate, "from 0 to 1000000")
+	for section, l := range map[string]limits{"address": c.Address, "user": c.User} {
+		for key, n := range map[string]int{"max_sockets": l.MaxSockets, "socket_rate": l.SocketRate, "join_rate": l.JoinRate, "request_rate": l.RequestRate} {
+			between(int64(n), 0, 10_000_000, section+"."+key, n, "from 0 to 10000000")
+		}
+	}
+	between(int64(c.HTTP.MaxConnections), 0, 10_000_000, "http.max_connections", c.HTTP.MaxConnections, "from 0 to 10000000")
+	check(c.Version.Interval == 0 || (c.Version.Interval >= config.Duration(time.Second) && c.Version.Interval <= config.Duration(365*24*time.Hour)), "version.interval", c.Version.Interval, "0, or from 1s to 8760h")
+	between(int64(c.Version.Keep), 1, 1000, "version.keep", c.Version.Keep, "from 1 to 1000")
+	between(int64(c.Version.MaxBytes), 64<<10, 1<<30, "version.max_bytes", c.Version.MaxBytes, "from 64KiB to 1GiB")
 	c.validateAuth(check)
 	duration(c.Auth.Leeway, 0, 5*time.Minute, "auth.leeway")
+	duration(c.Shutdown.Delay, 0, 10*time.Minute, "shutdown.delay")
+	duration(c.Shutdown.Drain, 0, time.Hour, "shutdown.drain")
 	duration(c.Shutdown.Timeout, 100*time.Millisecond, 10*time.Minute, "shutdown.timeout")
+	if c.Trace.OTLPEndpoint != "" {
+		u, err := url.Parse(c.Trace.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "trace.otlp_endpoint", "no such URL", "an http or https URL")
+	}
+	check(c.Trace.Sample >= 0 && c.Trace.Sample <= 1, "trace.sample", c.Trace.Sample, "from 0 to 1")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", fmt.Sprintf("%q", c.Log.Level), "debug, info, warn or error")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
@@ -166,6 +248,7 @@ const (
 	commandVersion        = "version"
 	commandHealthcheck    = "healthcheck"
 	commandToken          = "token"
+	commandACL            = "acl"
 )
 
 // parseCommand reads the command line and, for commands that need them, the settings.
@@ -180,7 +263,7 @@ func parseCommand(args, environ []string) (command string, cfg Config, err error
 			return commandHelp, cfg, nil
 		case arg == "--version" || arg == "version":
 			return commandVersion, cfg, nil
-		case arg == "config" || arg == "healthcheck" || arg == "run":
+		case arg == "config" || arg == "healthcheck" || arg == "run" || arg == commandACL:
 			command = arg
 		case arg == "--markdown" && command == commandConfig:
 			return commandConfigMarkdown, cfg, nil
@@ -218,6 +301,8 @@ func writeHelp(w io.Writer) error {
   helix [--config FILE]             serve
   helix config [--config FILE]      print the settings as they are, secrets hidden
   helix config --markdown           print the table of settings for a README
+  helix acl [--config FILE]         print the command that gives Redis's user "helix" the rights that an edge needs,
+                                    for redis.url and redis.key_prefix as they are
   helix healthcheck                 ask the edge on this machine whether it is ready
   helix token --user ID [--name NAME] [--for 1h] [--right 'FLOWS=read,write,manage']... [--config FILE]
                                     mint a token for development, signed with auth.secret; FLOWS is a flow id, or

@@ -14,9 +14,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"helix/edge/internal/api"
+	"helix/edge/internal/bounds"
 	"helix/edge/internal/channel"
 	"helix/edge/internal/fanout"
 	"helix/edge/internal/leaseholder"
+	"helix/edge/internal/peer"
 	"helix/edge/internal/socket"
 	"helix/edge/internal/supervisor"
 	"helix/shared/flows"
@@ -29,7 +31,12 @@ import (
 type edge struct {
 	cfg      Config
 	log      *slog.Logger
+	metrics  *telemetry.Metrics
 	auth     auth
+	proxies  *peer.Proxies
+	guard    *bounds.Guard
+	security *telemetry.SecurityLog
+	redis    ping
 	lanes    *lanes.Lanes
 	hub      *fanout.Hub
 	router   *channel.Router
@@ -37,6 +44,7 @@ type edge struct {
 	tree     *supervisor.Supervisor
 	public   *endpoint
 	admin    *endpoint
+	traces   *telemetry.Traces
 	draining atomic.Bool
 }
 
@@ -51,6 +59,7 @@ type edge struct {
 //	├── memory             given back when a storm is over
 //	├── sweeper            forgets flows whose retention is over
 //	├── expiry             ends sockets whose token has expired
+//	├── guard              forgets addresses and users of which there is nothing to know
 //	├── keys               of tokens, where there is a JWKS
 //	├── http               the public listener
 //	└── admin              metrics, health, pprof
@@ -62,21 +71,40 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 	events := &telemetry.Bus{}
 	telemetry.CountEvents(events, metrics)
 	telemetry.LogEvents(events, log)
+	telemetry.RegisterState(registry, version, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+		defer cancel()
+		return e.ready(ctx) == nil
+	})
+	e.metrics = metrics
 
 	var err error
 	if e.auth, err = newAuth(&cfg, log); err != nil {
 		return nil, err
 	}
+	e.security = telemetry.NewSecurityLog(log, nil)
+	if e.proxies, err = newProxies(&cfg, log); err != nil {
+		return nil, err
+	}
+	e.guard = bounds.New(bounds.Options{
+		Connections: cfg.HTTP.MaxConnections, Address: cfg.Address.bounds(), User: cfg.User.bounds(), Metrics: metrics,
+	})
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
-	e.lanes, err = lanes.Open(lanes.Options{
-		URL: cfg.Redis.URL, Prefix: cfg.Redis.KeyPrefix, Lanes: cfg.Redis.Lanes, Timeout: time.Duration(cfg.Redis.Timeout),
-		Observe: observeRedis(metrics), Reconnected: metrics.SubscriberReconnects.Inc, Log: log,
-	})
+	redis := cfg.lanesOptions()
+	redis.Observe, redis.Reconnected, redis.Log = observeRedis(metrics), metrics.SubscriberReconnects.Inc, log
+	e.lanes, err = lanes.Open(redis)
 	if err != nil {
 		e.closeListeners()
 		return nil, err
+	}
+	e.traces, err = telemetry.NewTraces(telemetry.TraceOptions{
+		Endpoint: cfg.Trace.OTLPEndpoint, Sample: cfg.Trace.Sample, Node: cfg.Node.ID, Version: version, Metrics: metrics, Log: log,
+	})
+	if err != nil {
+		e.closeListeners()
+		return nil, errors.Join(err, e.lanes.Close())
 	}
 	store := session.NewStore(e.lanes, cfg.Node.ID, session.Options{
 		MaxClients: cfg.Session.MaxClients, LeaseTTL: time.Duration(cfg.Session.LeaseTTL),
@@ -98,30 +126,35 @@ func newEdge(cfg Config, log *slog.Logger) (*edge, error) {
 			return func() { close(released) }
 		},
 		MaxDocument: int(cfg.Document.MaxBytes), LogChanges: cfg.Document.LogChanges, LogAge: time.Duration(cfg.Document.LogAge),
-		Flush: writers.Flush, Metrics: metrics, Events: events, Log: log,
+		VersionBounds: session.VersionBounds{Interval: time.Duration(cfg.Version.Interval), Keep: cfg.Version.Keep, Bytes: int(cfg.Version.MaxBytes)},
+		Flush:         writers.Flush, Metrics: metrics, Traces: e.traces, Events: events, Log: log,
 	})
 	boundary := flows.New(e.hub, flows.Limits{MaxChangeBytes: int(cfg.Socket.MaxFrameBytes), MaxDepth: cfg.Change.MaxDepth})
 
 	e.router = channel.NewRouter(channel.Options{
 		Flows: boundary, Rate: rate.Limit(cfg.Change.Rate), Burst: cfg.Change.Burst,
 		SignalRate: rate.Limit(cfg.Signal.Rate), SignalBurst: cfg.Signal.Burst,
-		Metrics: metrics, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
+		Metrics: metrics, Traces: e.traces, Log: log, Timeout: 2 * time.Duration(cfg.Redis.Timeout),
 	})
 	e.sockets = socket.NewServer(socket.Options{
 		IdleTimeout: time.Duration(cfg.Socket.IdleTimeout), MaxFrameBytes: int64(cfg.Socket.MaxFrameBytes),
 		MaxChannels: cfg.Socket.MaxChannels, QueueBytes: int(cfg.Socket.QueueBytes), AllowedOrigins: cfg.Socket.AllowedOrigins,
-		Connect: e.auth.connect, Router: e.router, Metrics: metrics, Log: log,
+		WaitingBytes: int(cfg.Socket.WaitingBytes), MessageRate: cfg.Socket.MessageRate, Connect: e.auth.connect, Guard: e.guard,
+		Router: e.router, Metrics: metrics, Log: log, Security: e.security,
 	}, writers)
 
-	e.public.server = api.NewServer(cfg.HTTP.Addr, api.New(api.Options{
-		Flows: boundary, Authenticate: e.auth.bearer(), Socket: e.sockets, Ready: e.ready, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
-	}), log)
+	e.public.server = api.NewServer(cfg.HTTP.Addr, e.proxies.Resolve(onlyHosts(cfg.HTTP.Hosts, api.New(api.Options{
+		Flows: boundary, Authenticate: e.auth.bearer(), Allow: allowRequest(e.guard), Socket: e.sockets, Ready: e.ready,
+		Refused: func(code string) { metrics.RequestsRefused.WithLabelValues(code).Inc() }, Security: e.security,
+		Traces: e.traces, Log: log, Version: version, MaxDocumentBytes: int64(cfg.Document.MaxBytes),
+	}))), log)
 	e.admin.server = api.NewServer(cfg.Admin.Addr, api.NewAdmin(api.AdminOptions{Gatherer: registry, Ready: e.ready, Log: log}), log)
 
 	e.tree.Add("writers", writers)
 	e.tree.Add("memory", memory{})
 	e.tree.Add("sweeper", sweeper{store, log})
 	e.tree.Add("expiry", e.sockets)
+	e.tree.Add("guard", e.guard)
 	if e.auth.keys != nil {
 		e.tree.Add("keys", e.auth.keys)
 	}
@@ -141,37 +174,65 @@ func (e *edge) run(ctx context.Context) error {
 	select {
 	case err := <-ended:
 		e.router.Close()
+		e.closeTraces(time.Now().Add(time.Duration(e.cfg.Shutdown.Timeout)))
 		return errors.Join(fmt.Errorf("the edge ended: %w", err), e.lanes.Close())
 	case <-ctx.Done():
 	}
-	e.log.Info("stopping: moving the clients to other edges")
-	e.drain()
-	stopTree()
-	err := <-ended
-	e.router.Close()
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return errors.Join(err, e.lanes.Close())
+	end := time.Now().Add(time.Duration(e.cfg.Shutdown.Delay + e.cfg.Shutdown.Drain + 2*e.cfg.Shutdown.Timeout))
+	err := errors.Join(e.stop(ended, stopTree), e.lanes.Close())
+	e.closeTraces(end)
+	return err
 }
 
-// drain lets go of the clients: not ready at once, then the sockets, then what they left behind, so
-// that the counts are right and the leases free before this edge is gone.
-func (e *edge) drain() {
-	e.draining.Store(true)
-	e.sockets.Close(socket.ReasonRestart)
-	deadline := time.NewTimer(time.Duration(e.cfg.Shutdown.Timeout))
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !e.hub.Empty() {
-		select {
-		case <-deadline.C:
-			e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
-			return
-		case <-tick.C:
-		}
+// closeTraces sends the last spans, for shutdown.timeout at most and until end, by which the edge must have
+// ended. That it could not is told, and no reason to end with an error.
+func (e *edge) closeTraces(end time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), min(time.Until(end), time.Duration(e.cfg.Shutdown.Timeout)))
+	defer cancel()
+	if err := e.traces.Close(ctx); err != nil {
+		e.log.Warn("the last traces are lost", "error", err)
 	}
+}
+
+// stop ends an edge in order. ended tells how the tree ended, by itself or because stopTree was called.
+func (e *edge) stop(ended <-chan error, stopTree func()) error {
+	defer e.router.Close()
+	ctx, hurry := context.WithCancel(context.Background())
+	defer hurry()
+	drained := make(chan struct{})
+	go func() { e.drain(ctx); close(drained) }()
+	select {
+	case <-drained:
+	case err := <-ended: // by itself: nothing here serves those who are left
+		hurry()
+		<-drained
+		return fmt.Errorf("the edge ended while it drained: %w", err)
+	}
+	stopTree()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// drain lets go of the clients: not ready at once, then the sockets in waves, then what they left behind,
+// so that the counts are right and the leases with other edges before this one is gone. When ctx ends it
+// goes without waves.
+func (e *edge) drain(ctx context.Context) {
+	e.draining.Store(true)
+	e.metrics.Draining.Set(1)
+	began := time.Now()
+	e.log.Info("stopping: no new clients from here on")
+	e.sockets.Drain(ctx, socket.Drain{Delay: time.Duration(e.cfg.Shutdown.Delay), Over: time.Duration(e.cfg.Shutdown.Drain)}, func(sockets int) {
+		e.public.server.SetKeepAlivesEnabled(false)
+		e.log.Info("moving the clients to other edges", "sockets", sockets, "over", e.cfg.Shutdown.Drain)
+	})
+	goodbye, cancel := context.WithTimeout(ctx, time.Duration(e.cfg.Shutdown.Timeout))
+	defer cancel()
+	if !e.hub.AwaitEmpty(goodbye) {
+		e.log.Warn("some flows could not say goodbye to Redis in time; their clients leave the count by themselves")
+	}
+	e.log.Info("all clients are moved", "took", time.Since(began).Round(time.Millisecond))
 }
 
 // ready says whether this edge may get clients.
@@ -182,7 +243,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.lanes.Ping(ctx); err != nil {
+	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil
@@ -190,6 +251,13 @@ func (e *edge) ready(ctx context.Context) error {
 
 func (e *edge) listen() error {
 	e.public, e.admin = &endpoint{}, &endpoint{}
+	e.public.wrap = func(l net.Listener) net.Listener {
+		l = e.guard.Listen(l, e.proxies.Trusts, e.security)
+		if e.cfg.HTTP.ProxyProtocol {
+			l = e.proxies.Listen(l)
+		}
+		return l
+	}
 	if err := e.public.listen(e.cfg.HTTP.Addr); err != nil {
 		return fmt.Errorf("listen for clients (http.addr): %w", err)
 	}
@@ -222,12 +290,17 @@ func localURL(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// observeRedis puts script runs into the metrics, looked up once each.
+// readyTimeout bounds how long a reading of the metrics waits for the answer to whether the edge is ready.
+const readyTimeout = time.Second
+
+// observeRedis puts script runs into the metrics. A script's errors are there from 0: else the first one
+// would not be seen as a rise.
 func observeRedis(m *telemetry.Metrics) func(string, time.Duration, error) {
 	return func(script string, took time.Duration, err error) {
 		m.RedisLatency.WithLabelValues(script).Observe(took.Seconds())
+		failed := m.RedisErrors.WithLabelValues(script)
 		if err != nil && !lanes.IsNil(err) {
-			m.RedisErrors.WithLabelValues(script).Inc()
+			failed.Inc()
 		}
 	}
 }

@@ -116,7 +116,7 @@ func (c *socketClient) ask(frame, wantInReply string) {
 func TestEdge_stopsInOrder_itsClientsAreToldToComeBack(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	r := start(t, "HELIX_REDIS_URL="+redis.URL)
+	r := start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_SHUTDOWN_DELAY=0s")
 	c := r.dial()
 	c.ask(`["1","1","flow:f","phx_join",{}]`, `"status":"ok"`)
 	r.stop()
@@ -133,6 +133,70 @@ func TestEdge_stopsInOrder_itsClientsAreToldToComeBack(t *testing.T) {
 	}
 	if keys := redis.Client(t).Keys(context.Background(), "*lease").Val(); len(keys) > 0 {
 		t.Fatalf("left behind: %v", keys)
+	}
+}
+
+func TestEdge_thatDrains_isNotReadyAtOnce_butServesOnUntilItsClientsAreMoved(t *testing.T) {
+	t.Parallel()
+	r := start(t, "HELIX_SHUTDOWN_DELAY=10m")
+	c := r.dial()
+	c.ask(`["1","1","flow:f","phx_join",{}]`, `"status":"ok"`)
+	r.stop()
+	for {
+		code, body := r.get("/readyz")
+		if code == 503 && strings.Contains(body, "draining") {
+			break
+		}
+		if code != 200 {
+			t.Fatalf("readyz %d %s", code, body)
+		}
+	}
+	c.ask(`["1","2","flow:f","flow_change",{"changes":{"a":1}}]`, `"seq":1`)
+	if code, _ := r.get("/api/flows/f/status"); code != 200 {
+		t.Fatalf("status %d", code)
+	}
+	r.tree.Add("flow broken", broken{}) // nothing serves the client any more: the edge does not wait on
+	if err := <-r.ended; !errors.Is(err, supervisor.ErrTooManyRestarts) {
+		t.Fatalf("the edge ended with %v", err)
+	}
+}
+
+func TestEdge_thatStops_handsItsLeasesOver(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	environ := []string{"HELIX_REDIS_URL=" + redis.URL, "HELIX_SHUTDOWN_DELAY=0s", "HELIX_SESSION_LEASE_TTL=10m"}
+	first := start(t, append(environ, "HELIX_NODE_ID=first")...)
+	second := start(t, append(environ, "HELIX_NODE_ID=second")...)
+	client := redis.Client(t)
+	var leases []string
+	for i := range 20 {
+		flow := fmt.Sprintf("flow:f%d", i)
+		for _, r := range []*running{first, second} {
+			r.dial().ask(`["1","1","`+flow+`","phx_join",{}]`, `"status":"ok"`)
+		}
+		leases = client.Keys(context.Background(), "*lease").Val()
+	}
+	if len(leases) != 20 || !strings.Contains(client.Get(context.Background(), leases[0]).Val(), " first.") {
+		t.Fatalf("%d leases, one held by %q", len(leases), client.Get(context.Background(), leases[0]).Val())
+	}
+	first.stop()
+	if err := <-first.ended; err != nil {
+		t.Fatalf("the edge ended with %v", err)
+	}
+	// Long before they would expire.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		taken := 0
+		for _, key := range leases {
+			if strings.Contains(client.Get(context.Background(), key).Val(), " second.") {
+				taken++
+			}
+		}
+		if taken == len(leases) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d leases were taken over", taken, len(leases))
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ type endpoint struct {
 	server   *http.Server
 	listener net.Listener
 	bound    string
+	wrap     func(net.Listener) net.Listener // around each listener; nil: nothing
 }
 
 // listen opens the listener at once, so that an address in use stops the start.
@@ -24,6 +25,9 @@ func (p *endpoint) listen(addr string) error {
 	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return err
+	}
+	if p.wrap != nil {
+		l = p.wrap(l)
 	}
 	p.listener, p.bound = l, l.Addr().String()
 	return nil

@@ -44,8 +44,11 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	case commandVersion:
 		_, err := fmt.Fprintln(stdout, "helix", version)
 		return err
+	case commandACL:
+		_, err := fmt.Fprintln(stdout, cfg.acl())
+		return err
 	case commandHealthcheck:
-		return healthcheck(cfg)
+		return healthcheck(cfg, healthcheckTimeout)
 	}
 	log, err := telemetry.NewLogger(stderr, cfg.Log.Level, cfg.Log.Format, cfg.Node.ID)
 	if err != nil {
@@ -59,12 +62,18 @@ func run(args, environ []string, stdout, stderr io.Writer) error {
 	_, _ = fmt.Fprintf(stdout, "Helix %s is at %s\n", version, edge.url())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	return edge.run(ctx)
 }
 
-// healthcheck asks a running edge on this machine whether it is ready: for images without a shell.
-func healthcheck(cfg Config) error {
-	client := http.Client{Timeout: 3 * time.Second}
+// healthcheckTimeout is less than what an engine waits for its health check.
+const healthcheckTimeout = 3 * time.Second
+
+// healthcheck asks a running edge on this machine, within the time given, whether it is ready: for
+// images without a shell.
+func healthcheck(cfg Config, within time.Duration) error {
+	// A transport of its own: a proxy that the environment names has no part in this.
+	client := http.Client{Timeout: within, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(localURL(cfg.HTTP.Addr) + "/readyz")
 	if err != nil {
 		return fmt.Errorf("ask the edge: %w", err)

@@ -19,6 +19,8 @@ type settings struct {
 		Size  config.Bytes    `key:"size" help:"how large"`
 		Count int             `key:"count" help:"how many"`
 		Names []string        `key:"names" help:"who"`
+		Share float64         `key:"share" help:"how much"`
+		Loud  bool            `key:"loud" help:"whether"`
 	} `key:"http"`
 	Redis struct {
 		URL   string `key:"url" help:"which Redis"`
@@ -44,16 +46,16 @@ func write(t *testing.T, yaml string) string {
 func TestLoad_fileAndEnvironmentGiveEqualResults_andKeepOtherDefaults(t *testing.T) {
 	t.Parallel()
 	byFile, byEnv := defaults(), defaults()
-	if err := config.Load(byFile, "T", write(t, "http:\n  addr: ':9'\n  wait_time: 90s\n  size: 64KB\n  names: [a, b]\n"), nil); err != nil {
+	if err := config.Load(byFile, "T", write(t, "http:\n  addr: ':9'\n  wait_time: 90s\n  size: 64KB\n  names: [a, b]\n  share: 0.25\n  loud: true\n"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.Load(byEnv, "T", "", []string{"T_HTTP_ADDR=:9", "T_HTTP_WAIT_TIME=90s", "T_HTTP_SIZE=64KB", "T_HTTP_NAMES=a, b", "OTHER=x", "TT=y"}); err != nil {
+	if err := config.Load(byEnv, "T", "", []string{"T_HTTP_ADDR=:9", "T_HTTP_WAIT_TIME=90s", "T_HTTP_SIZE=64KB", "T_HTTP_NAMES=a, b", "T_HTTP_SHARE=0.25", "T_HTTP_LOUD=true", "OTHER=x", "TT=y"}); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(byFile, byEnv) {
 		t.Fatalf("file %+v\nenvironment %+v", byFile, byEnv)
 	}
-	if byFile.HTTP.Addr != ":9" || byFile.HTTP.Wait != config.Duration(90*time.Second) || byFile.HTTP.Size != 64000 || byFile.HTTP.Count != 3 || len(byFile.HTTP.Names) != 2 {
+	if byFile.HTTP.Addr != ":9" || byFile.HTTP.Wait != config.Duration(90*time.Second) || byFile.HTTP.Size != 64000 || byFile.HTTP.Count != 3 || len(byFile.HTTP.Names) != 2 || byFile.HTTP.Share != 0.25 || !byFile.HTTP.Loud {
 		t.Fatalf("%+v", byFile)
 	}
 }
@@ -72,6 +74,7 @@ func TestLoad_namesEveryMistake(t *testing.T) {
 		{"http: {adr: x}", "", "unknown key http.adr; did you mean http.addr?"},
 		{"nonsense: 1", "", "unknown key nonsense"},
 		{"http: {count: many}", "", `http.count: "many" is no whole number`},
+		{"http: {loud: 1}", "", `http.loud: "1" is neither true nor false`},
 		{"http: {wait_time: 5}", "", `http.wait_time: "5" is no duration, such as 15s`},
 		{"http: {size: big}", "", `http.size: "big" is no size, such as 1MiB`},
 		{"http: {size: -1}", "", `http.size: "-1" is no size`},

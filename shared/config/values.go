@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -98,6 +99,17 @@ func set(field reflect.Value, value any) error {
 			return fmt.Errorf("%q is no whole number", text)
 		}
 		field.SetInt(int64(n))
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Errorf("%q is no number", text)
+		}
+		field.SetFloat(n)
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		field.SetBool(text == "true")
 	case reflect.Slice:
 		var texts []string
 		for t := range strings.SplitSeq(text, ",") {

@@ -23,14 +23,37 @@ func (failing) Replace(context.Context, flows.ID, *document.Document, flows.Cond
 	return flows.Replaced{}, errSecret
 }
 func (failing) Delete(context.Context, flows.ID, flows.Condition) error { return errSecret }
+func (failing) Versions(context.Context, flows.ID, uint64, int) ([]flows.Version, bool, error) {
+	return nil, false, errSecret
+}
+func (failing) Version(context.Context, flows.ID, string) (flows.Version, []byte, error) {
+	return flows.Version{}, nil, errSecret
+}
+func (failing) NameVersion(context.Context, flows.ID, string) (flows.Version, error) {
+	return flows.Version{}, errSecret
+}
+func (failing) RenameVersion(context.Context, flows.ID, string, string) (flows.Version, error) {
+	return flows.Version{}, errSecret
+}
+func (failing) RemoveVersion(context.Context, flows.ID, string) error { return errSecret }
+func (failing) Members(context.Context, []flows.ID, int) ([][]flows.Profile, error) {
+	return nil, errSecret
+}
 
-// verbs calls every verb of documents for one flow.
+// verbs calls every verb of documents and their versions for one flow.
 func verbs(f *flows.Flows, id string) map[string]error {
 	ctx := context.Background()
 	_, summary := f.Summary(ctx, id)
 	_, read := f.Document(ctx, id)
 	_, replaced := f.Replace(ctx, id, []byte(`{}`), nil)
-	return map[string]error{"summary": summary, "document": read, "replace": replaced, "delete": f.Delete(ctx, id, nil)}
+	_, listed := f.Versions(ctx, id, "", 0)
+	_, _, version := f.Version(ctx, id, "v")
+	_, named := f.NameVersion(ctx, id, "name")
+	_, renamed := f.RenameVersion(ctx, id, "v", nil)
+	return map[string]error{
+		"summary": summary, "document": read, "replace": replaced, "delete": f.Delete(ctx, id, nil),
+		"versions": listed, "version": version, "name": named, "rename": renamed, "remove": f.RemoveVersion(ctx, id, "v"),
+	}
 }
 
 func TestDocuments_maskWhatFailedInside(t *testing.T) {
@@ -38,6 +61,7 @@ func TestDocuments_maskWhatFailedInside(t *testing.T) {
 	f := flows.New(failing{}, flows.DefaultLimits)
 	errs := verbs(f, "f")
 	_, errs["list"] = f.List(context.Background(), "", 0)
+	_, errs["members"] = f.Members(context.Background(), []flows.ID{"f"})
 	for name, err := range errs {
 		if !errors.Is(err, flows.ErrUnavailable) || !errors.Is(err, errSecret) || strings.Contains(flows.AsError(err).Sentence, "password") {
 			t.Errorf("%s: %v", name, err)

@@ -40,6 +40,8 @@ type Status struct {
 // Sessions is the session manager that the boundary stands on.
 type Sessions interface {
 	Documents
+	Versions
+	Members
 	// Join gets or starts the flow's session and asks it for a place. It does not block; m learns
 	// the outcome.
 	Join(id ID, opts JoinOptions, m Member) Membership

@@ -68,6 +68,9 @@ type JoinOptions struct {
 	Sync bool
 	// Presence is what the others may see of the client, a JSON object; nil: it takes no part.
 	Presence []byte
+	// UserID and UserName are of the client's token; empty: it had none.
+	UserID   string
+	UserName string
 	// Resume asks for what came behind it instead, where that is still known; the zero Position: it does not.
 	Resume Position
 }
@@ -115,11 +118,22 @@ type Change struct {
 	Changes []byte
 	// Tag comes back with the answer; the boundary does not read it.
 	Tag []byte
-	// ClientID says who changed it, for changes that come from outside a session.
+	// ClientID says who changed it, for changes that come from outside a session; UserID and UserName are of
+	// the token that came with it, if one did.
 	ClientID string
+	UserID   string
+	UserName string
 	// ID is the change id that its client gave it: rising per client id, so that a change which is sent
 	// again counts once. 0: none.
 	ID uint64
+	// Trace follows the change on its way, where that is wanted; the boundary only passes it on.
+	Trace Trace
+}
+
+// Trace is where a change is on its way, for who looks later where its time went.
+type Trace interface {
+	// Parent names the place to those who go on from it: a W3C traceparent, or empty for none.
+	Parent() string
 }
 
 // Signal is a message from one member to the others: a cursor, typing.

@@ -17,6 +17,8 @@ type Keys struct {
 	Snapshot string // hash: epoch, seq, bytes, document, title, nodes, edges
 	Answered string // hash: client id -> its newest change id and that change's seq
 	Presence string // hash: "<node> <member> <client id>" -> what the client tells of itself (see present.lua)
+	Versions string // hash: number, list (JSON), and "d:<version>" = the document, deflated (see versions.go)
+	Authors  string // hash: client id -> who changed the flow under it (see author.lua)
 	Channel  string // pub/sub: changes, counts, session end
 	Index    string // sorted set of the lane's flows that have a session, by start
 	Flows    string // sorted set of the lane's flows that have a document, by its last change
@@ -34,6 +36,8 @@ func (l *Lanes) Keys(id flows.ID) Keys {
 		Snapshot: flow + "snapshot",
 		Answered: flow + "answered",
 		Presence: flow + "presence",
+		Versions: flow + "versions",
+		Authors:  flow + "authors",
 		Channel:  flow + "channel",
 		Index:    lane + sessionsIndex,
 		Flows:    lane + flowsIndex,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,8 +25,12 @@ func init() { logging.Disable() }
 type Options struct {
 	// URL of the Redis; empty starts the embedded stand-in, which keeps nothing. Schemes: redis,
 	// rediss, unix; redis-sentinel and rediss-sentinel (host,host/master/db); redis-cluster and
-	// rediss-cluster (host,host).
+	// rediss-cluster (host,host; one name that leads to any of the nodes is enough).
 	URL string
+	// Credentials in place of those in the URL, and those of the sentinels, which are others.
+	Credentials Credentials
+	Sentinel    Credentials
+	TLS         TLS
 	// Prefix of every key.
 	Prefix string
 	// Lanes is the number of lanes. It must be the same on all edges, always.
@@ -48,7 +53,7 @@ type Lanes struct {
 	lanes    int
 	timeout  time.Duration
 	client   redis.UniversalClient
-	cluster  bool
+	cluster  *redis.ClusterClient // nil unless in Cluster mode
 	embedded *embedded
 	runner   *runner
 	listener *Listener
@@ -81,14 +86,14 @@ func Open(o Options) (*Lanes, error) {
 		o.URL = e.url
 		o.Log.Warn("no Redis URL is set: running on the embedded stand-in; nothing is kept when this process ends, and no other edge can join")
 	}
-	client, cluster, err := connect(o.URL, o.Timeout)
+	client, watch, err := connect(o)
 	if err != nil {
 		l.embedded.stop()
 		return nil, err
 	}
-	l.client, l.cluster = client, cluster
-	l.runner = newRunner(client, o.Timeout, o.Observe)
-	l.listener = newListener(client, cluster, o.Timeout, o.Reconnected, o.Log)
+	l.client, l.cluster = client, watch.cluster
+	l.runner = newRunner(client, watch, o.Timeout, o.Observe)
+	l.listener = newListener(client, watch, o.Timeout, o.Reconnected, o.Log)
 	return l, nil
 }
 
@@ -105,14 +110,37 @@ func (l *Lanes) Close() error {
 	return l.closed
 }
 
-// Ping asks Redis for a sign of life.
+// Ping asks Redis for a sign of life. Of a Cluster one master's is enough: while one is away the flows of
+// the others go on, and an edge that cannot reach it is as good as any other edge.
 func (l *Lanes) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	if err := l.client.Ping(ctx).Err(); err != nil {
+	err := l.ping(ctx)
+	if err != nil {
 		return fmt.Errorf("ping Redis: %w", err)
 	}
 	return nil
+}
+
+func (l *Lanes) ping(ctx context.Context) error {
+	if l.cluster == nil {
+		return l.client.Ping(ctx).Err()
+	}
+	within, found := context.WithCancel(ctx)
+	defer found()
+	var answered atomic.Bool
+	err := l.cluster.ForEachMaster(within, func(ctx context.Context, c *redis.Client) error {
+		err := c.Ping(ctx).Err()
+		if err == nil {
+			answered.Store(true)
+			found()
+		}
+		return err
+	})
+	if answered.Load() {
+		return nil
+	}
+	return err
 }
 
 // Members gives the members of each sorted set, in one round trip: the sessions of lanes.
@@ -139,7 +167,7 @@ func (l *Lanes) Embedded() bool { return l.embedded != nil }
 
 // PublishCommand is the command by which scripts publish in this mode.
 func (l *Lanes) PublishCommand() string {
-	if l.cluster {
+	if l.cluster != nil {
 		return "SPUBLISH"
 	}
 	return "PUBLISH"

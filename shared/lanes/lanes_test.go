@@ -18,8 +18,9 @@ const patience = 20 * time.Second
 
 func open(t testing.TB, o lanes.Options) *lanes.Lanes {
 	t.Helper()
-	o.Prefix = strings.ToLower(t.Name())
-	l, err := lanes.Open(o)
+	with := redistest.Options(o.URL)
+	with.Prefix, with.Timeout, with.Reconnected, with.Lanes = redistest.Prefix+":"+strings.ToLower(t.Name()), o.Timeout, o.Reconnected, o.Lanes
+	l, err := lanes.Open(with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestOpen_needsNoRedis_andCallsSayThatItIsAway(t *testing.T) {
 		if err := l.Ping(context.Background()); err == nil {
 			t.Errorf("%s: a ping was answered", url)
 		}
-		if _, err := l.Run(context.Background(), echo, []string{"{0}k"}, "x"); err == nil || !strings.Contains(err.Error(), "run the echo script") {
+		if _, err := l.Run(context.Background(), echo, []string{"helix:{0}k"}, "x"); err == nil || !strings.Contains(err.Error(), "run the echo script") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -82,7 +83,7 @@ func TestRun_sendsAScriptAnew_thatRedisForgot(t *testing.T) {
 	server := redistest.Start(t)
 	l := open(t, lanes.Options{URL: server.URL})
 	for range 2 {
-		if _, err := l.Run(context.Background(), echo, []string{"{0}k"}, "x"); err != nil {
+		if _, err := l.Run(context.Background(), echo, []string{"helix:{0}k"}, "x"); err != nil {
 			t.Fatal(err)
 		}
 		if err := server.Client(t).ScriptFlush(context.Background()).Err(); err != nil {
@@ -100,10 +101,10 @@ func TestRun_oneCallsError_isNotItsNeighbours(t *testing.T) {
 		for i := range 100 {
 			calls.Go(func() {
 				if i%2 == 0 {
-					if _, err := l.Run(context.Background(), broken, []string{"{0}k"}); err == nil || !strings.Contains(err.Error(), "BROKEN") {
+					if _, err := l.Run(context.Background(), broken, []string{"helix:{0}k"}); err == nil || !strings.Contains(err.Error(), "BROKEN") {
 						t.Errorf("%v", err)
 					}
-				} else if _, err := l.Run(context.Background(), echo, []string{"{0}k"}, "x"); err != nil {
+				} else if _, err := l.Run(context.Background(), echo, []string{"helix:{0}k"}, "x"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -120,12 +121,12 @@ func TestRun_givesUp_whenItsCallerDoes_andWhenRedisIsSilent(t *testing.T) {
 	defer server.Resume()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := l.Run(ctx, echo, []string{"{0}k"}, "x"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := l.Run(ctx, echo, []string{"helix:{0}k"}, "x"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("its caller gave up: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := l.Run(ctx, echo, []string{"{0}k"}, "x"); err == nil || ctx.Err() != nil {
+	if _, err := l.Run(ctx, echo, []string{"helix:{0}k"}, "x"); err == nil || ctx.Err() != nil {
 		t.Errorf("Redis is silent: %v", err)
 	}
 }

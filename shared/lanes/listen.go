@@ -54,6 +54,7 @@ func (s *Subscription) Close() { s.link.remove(s) }
 type Listener struct {
 	client      redis.UniversalClient
 	cluster     *redis.ClusterClient // nil unless in Cluster mode
+	watch       *watch
 	timeout     time.Duration
 	reconnected func()
 	log         *slog.Logger
@@ -65,14 +66,11 @@ type Listener struct {
 	links map[string]*link
 }
 
-func newListener(client redis.UniversalClient, cluster bool, timeout time.Duration, reconnected func(), log *slog.Logger) *Listener {
+func newListener(client redis.UniversalClient, watch *watch, timeout time.Duration, reconnected func(), log *slog.Logger) *Listener {
 	if reconnected == nil {
 		reconnected = func() {}
 	}
-	l := &Listener{client: client, timeout: timeout, reconnected: reconnected, log: log, links: map[string]*link{}}
-	if cluster {
-		l.cluster = client.(*redis.ClusterClient)
-	}
+	l := &Listener{client: client, cluster: watch.cluster, watch: watch, timeout: timeout, reconnected: reconnected, log: log, links: map[string]*link{}}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
 }
@@ -133,6 +131,7 @@ type link struct {
 
 const (
 	pingEvery      = 5 * time.Second
+	lookEvery      = time.Second   // where the channels' server is
 	silentFor      = 3 * pingEvery // a connection that brings not even a pong is dead
 	maxChannels    = 512           // channels in one SUBSCRIBE
 	firstBackoff   = 20 * time.Millisecond
@@ -203,9 +202,7 @@ func (k *link) run() {
 			l.log.Warn("lost the subscriber connection to Redis", "lane", k.key, "error", err)
 		}
 		k.disconnected(err)
-		if l.cluster != nil {
-			l.cluster.ReloadState(l.ctx)
-		}
+		l.watch.doubt()
 		timer := time.NewTimer(backoff)
 		select {
 		case <-timer.C:
@@ -243,8 +240,11 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	l := k.listener
 	ctx, cancel := context.WithCancel(l.ctx)
 	defer cancel()
+	var at string // where the server is that this connection goes to
+	ctx = context.WithValue(ctx, ownAddr{}, &at)
 	var ps *redis.PubSub
 	if l.cluster != nil {
+		at = l.watch.of(ctx, k.probe())
 		ps = l.client.SSubscribe(ctx)
 	} else {
 		ps = l.client.Subscribe(ctx)
@@ -263,7 +263,7 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	writing := make(chan error, 1)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		writing <- k.write(ctx, ps)
+		writing <- k.write(ctx, ps, at)
 		_ = ps.Close() // wakes the reader
 	})
 	defer writer.Wait()
@@ -286,11 +286,17 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	}
 }
 
-// write brings the connection to what is wanted, and pings. A lane's connection ends with errIdle when
-// nothing was wanted of it for about as long as a ping is apart: flows come and go.
-func (k *link) write(ctx context.Context, ps *redis.PubSub) error {
+// probe is a name in the slot of the link's channels.
+func (k *link) probe() string { return "{" + k.key + "}" }
+
+// write brings the connection to what is wanted, pings, and looks whether the server at the other end is
+// still the one that the channels are published on. A lane's connection ends with errIdle when nothing was
+// wanted of it for about as long as a ping is apart: flows come and go.
+func (k *link) write(ctx context.Context, ps *redis.PubSub, at string) error {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
 		var err error
 		select {
@@ -303,6 +309,10 @@ func (k *link) write(ctx context.Context, ps *redis.PubSub) error {
 				return errIdle
 			}
 			err = ps.Ping(ctx)
+		case <-look.C:
+			if now := k.listener.watch.of(ctx, k.probe()); now != at && now != "" {
+				return errMoved
+			}
 		}
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"helix/shared/flows"
 	"helix/shared/lanes"
 	"helix/shared/redistest"
+	"helix/shared/redistest/servers"
 )
 
 // ear remembers what it heard.
@@ -186,12 +187,12 @@ func TestSubscribe_comesBack_afterRedisWasAway(t *testing.T) {
 // On Cluster a lane's channels move with its slot: the listener follows.
 func TestSubscribe_followsItsSlot(t *testing.T) {
 	t.Parallel()
-	url, servers := redistest.StartCluster(t)
-	l := open(t, lanes.Options{URL: url})
+	r := redistest.Begin(t, servers.Cluster, servers.Options{})
+	l := open(t, lanes.Options{URL: r.URL})
 	channel := channels(l, 1)[0]
 	e := newEar()
 	subscribe(t, l, channel, e)
-	redistest.MoveSlot(t, servers, channel)
+	redistest.Move(t, r, channel)
 	e.await(t, "the word that it listens again", func(_ []string, again int) bool { return again > 0 })
 	publish(t, l, channel, "word")
 	e.await(t, "a message after the move", func(heard []string, _ int) bool { return len(heard) == 1 })

@@ -14,7 +14,7 @@ func TestStart_neverAnswersOnItsCallersGoroutine(t *testing.T) {
 		runner *runner
 		want   error
 	}{
-		"when too many wait": {&runner{waiting: make([]call, maxWaiting)}, ErrBusy},
+		"when too many wait": {&runner{waiting: maxWaiting}, ErrBusy},
 		"when it is closed":  {&runner{closed: true}, ErrClosed},
 	} {
 		var mu sync.Mutex

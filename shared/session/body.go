@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 )
 
@@ -36,6 +37,20 @@ func (b *Body) Start(node string, run uint64) {
 	b.bytes = strconv.AppendUint(b.bytes, run, 10)
 	b.bytes = append(b.bytes, '\n')
 	b.open, b.parts, b.count = len(b.bytes), b.parts[:0], 0
+}
+
+// Trace says what the trace of the run goes on from, a W3C traceparent; empty: it is not followed. At most
+// once after Start.
+func (b *Body) Trace(parent string) {
+	if parent == "" {
+		return
+	}
+	b.bytes = slices.Insert(b.bytes, b.open-1, []byte(" "+parent)...)
+	more := 1 + len(parent)
+	b.open += more
+	for i := range b.parts {
+		b.parts[i].end += more
+	}
 }
 
 // Add appends a change; member is the node's number for its client.

@@ -149,6 +149,9 @@ func parseChanged(body *Body, reply any) (Changed, error) {
 func (f *Flow) ChangeOne(ctx context.Context, c flows.Change, g Guard) (Changed, error) {
 	body := &Body{}
 	body.Start(f.store.node, 0)
+	if c.Trace != nil {
+		body.Trace(c.Trace.Parent())
+	}
 	body.Add(0, Change{ClientID: c.ClientID, ID: c.ID, Changes: string(c.Changes)})
 	type result struct {
 		changed Changed

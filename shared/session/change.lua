@@ -3,6 +3,7 @@
 -- which it took them.
 --
 -- KEYS  1 lease  2 session  3 head  4 log  5 answered  6 index of the lane's documents  7 channel  8 snapshot
+--       9 versions
 -- ARGV  1 node   2 flow id  3 lease TTL in ms   4 retention in ms   5 fresh epoch   6 publish command
 --       7 epoch, 8 seq and 9 its time, that the node holds the document at ('', 0 and 0: it does not)
 --       10 most bytes of the document, 0: any    11 seq at which the caller knows that the run fits, or -1
@@ -18,7 +19,7 @@
 --       {'lost', epoch or '', seq}   Redis knows less than the node: nothing was done
 --       {'full', epoch, seq}         the document might grow over its limit: nothing was done
 --       {'moved', epoch or '', seq}  the flow is elsewhere than the run is for: nothing was done
-local lease, session, head, log, answered, index, channel, snapshot = unpack(KEYS)
+local lease, session, head, log, answered, index, channel, snapshot, versions = unpack(KEYS)
 local node, flow, lease_ttl, retention, fresh_epoch, publish = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local known_epoch, known_seq, known_at = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local limit, fits_at = tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -33,7 +34,7 @@ if ARGV[12] ~= '' and ARGV[12] ~= (epoch or '') .. ' ' .. integer(seq) then
   return {'moved', epoch or '', integer(seq)}
 end
 if not epoch then
-  forget_remains(log, snapshot, answered)
+  forget_remains(log, snapshot, answered, versions)
 end
 
 -- Which parts are new, and which were carried out before.
@@ -103,7 +104,7 @@ if number then
   redis.call('HSET', session, 'activity', at)
 end
 if began then -- else the session's registrations keep it
-  keep_for(retention, head, log, snapshot, answered)
+  keep_for(retention, head, log, snapshot, answered, versions)
 end
 redis.call(publish, channel, message)
 return reply

@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"helix/shared/flows"
-	"helix/shared/lanes"
 	"helix/shared/redistest"
 	"helix/shared/session"
 )
@@ -116,6 +115,7 @@ func TestList_hasEveryFlowOnce_newestFirst_whateverThePages(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
+		client := inspect(t, l, url)
 		s := session.NewStore(l, "a", patient)
 		const many = 60
 		var want []flows.ID // newest first
@@ -123,7 +123,7 @@ func TestList_hasEveryFlowOnce_newestFirst_whateverThePages(t *testing.T) {
 			id := flows.ID(fmt.Sprintf("flow %02d", i))
 			put(t, s.Flow(id), `{"a":1}`)
 			// A tenth of a second for every three: flows of one ms are the rule, in one lane and across lanes.
-			l.Client().ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000+int64(i/3)*100, id))
+			client.ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000+int64(i/3)*100, id))
 			want = append([]flows.ID{id}, want...)
 		}
 		for _, limit := range []int{4, 25, many, 1000} {
@@ -139,17 +139,14 @@ func TestList_hasEveryFlowOnce_newestFirst_whateverThePages(t *testing.T) {
 func TestList_inOneLane_whereManyChangedAtOnce(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
-		l, err := lanes.Open(lanes.Options{URL: url, Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Lanes: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
+		l := openLanesOf(t, url, 1)
+		client := inspect(t, l, url)
 		s := session.NewStore(l, "a", patient)
 		seen := map[flows.ID]int{}
 		for i := range 60 {
 			id := flows.ID(fmt.Sprint("f", i))
 			put(t, s.Flow(id), `{}`)
-			l.Client().ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000+int64(i/40), id))
+			client.ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000+int64(i/40), id))
 		}
 		// What is changed while the pages are read goes to the front; the others stay where they are.
 		got := pages(t, s, 8, func() { put(t, s.Flow("f7"), `{}`) })
@@ -172,6 +169,7 @@ func TestList_leavesOutWhatIsGone_andTheIndexForgetsIt(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
+		client := inspect(t, l, url)
 		short := patient
 		short.Retention = 50 * time.Millisecond
 		passing, lasting := session.NewStore(l, "a", short), session.NewStore(l, "b", patient)
@@ -191,14 +189,14 @@ func TestList_leavesOutWhatIsGone_andTheIndexForgetsIt(t *testing.T) {
 		})
 		for i := range 30 { // as if nobody had looked
 			id := flows.ID(fmt.Sprint("p", i))
-			l.Client().ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000, id))
+			client.ZAdd(context.Background(), l.Keys(id).Flows, score(1_700_000_000_000, id))
 		}
 		if got := pages(t, lasting, 2, func() {}); fmt.Sprint(got) != "[l20 l10 l0]" {
 			t.Fatalf("%q", got)
 		}
 		indexed := 0
 		for _, key := range l.FlowsKeys() {
-			indexed += int(l.Client().ZCard(context.Background(), key).Val())
+			indexed += int(client.ZCard(context.Background(), key).Val())
 		}
 		if indexed != 3 {
 			t.Fatalf("%d flows are in the index, want 3", indexed)
@@ -209,27 +207,24 @@ func TestList_leavesOutWhatIsGone_andTheIndexForgetsIt(t *testing.T) {
 func TestSweep_forgetsWhatIsGone_andKeepsWhatIsOnlyOld(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
-		l, err := lanes.Open(lanes.Options{URL: url, Prefix: fmt.Sprintf("t%d", prefixes.Add(1)), Lanes: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
+		l := openLanesOf(t, url, 1)
+		client := inspect(t, l, url)
 		s := session.NewStore(l, "a", patient)
 		index := l.Keys("f").Flows
 		old := time.Now().Add(-2 * patient.Retention).UnixMilli()
 		for i := range 20 {
 			put(t, s.Flow(flows.ID(fmt.Sprint("old", i))), `{}`)
-			l.Client().ZAdd(context.Background(), index, score(old-int64(i), flows.ID(fmt.Sprint("old", i))))
+			client.ZAdd(context.Background(), index, score(old-int64(i), flows.ID(fmt.Sprint("old", i))))
 		}
 		put(t, s.Flow("fresh"), `{}`)
 		for i := range 300 { // of them only their places are left
-			l.Client().ZAdd(context.Background(), index, score(old-int64(i%40), flows.ID(fmt.Sprint("gone", i))))
+			client.ZAdd(context.Background(), index, score(old-int64(i%40), flows.ID(fmt.Sprint("gone", i))))
 		}
 		waitFor(t, func() bool {
 			if _, err := s.Sweep(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			return l.Client().ZCard(context.Background(), index).Val() == 21
+			return client.ZCard(context.Background(), index).Val() == 21
 		})
 		if gone, err := s.Sweep(context.Background()); err != nil || gone != 0 {
 			t.Fatalf("%d, %v", gone, err)
@@ -286,6 +281,7 @@ func TestDelete_forOnePosition_andWhatIsLeftOfTheFlow(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
+		client := inspect(t, l, url)
 		f := session.NewStore(l, "a", patient).Flow("f")
 		r := join(t, f, 0, 1)
 		got, err := run(t, f, session.Guard{}, session.Change{ClientID: "ann", ID: 1, Changes: `{"a":1}`})
@@ -309,11 +305,11 @@ func TestDelete_forOnePosition_andWhatIsLeftOfTheFlow(t *testing.T) {
 		}
 		k := l.Keys("f")
 		for _, key := range []string{k.Lease, k.Session, k.Log, k.Snapshot, k.Answered, k.Presence, k.Index, k.Flows} {
-			if n := l.Client().Exists(context.Background(), key).Val(); n != 0 {
+			if n := client.Exists(context.Background(), key).Val(); n != 0 {
 				t.Errorf("%s is left", key)
 			}
 		}
-		if ttl := l.Client().PTTL(context.Background(), k.Head).Val(); ttl <= 0 || ttl > patient.Retention {
+		if ttl := client.PTTL(context.Background(), k.Head).Val(); ttl <= 0 || ttl > patient.Retention {
 			t.Errorf("the head lives for %v", ttl)
 		}
 		after := read(t, f, session.Held{})
@@ -360,6 +356,7 @@ func TestChange_withoutASession_keepsTheWholeDocument(t *testing.T) {
 	t.Parallel()
 	redistest.EachMode(t, func(t *testing.T, url string) {
 		l := openLanes(t, url)
+		client := inspect(t, l, url)
 		f := session.NewStore(l, "a", patient).Flow("f")
 		got := put(t, f, `{"a":1}`)
 		if ok, err := f.FoldVacant(context.Background(), foldOf(got, `{"a":1}`)); err != nil || !ok {
@@ -367,11 +364,11 @@ func TestChange_withoutASession_keepsTheWholeDocument(t *testing.T) {
 		}
 		k := l.Keys("f")
 		for _, key := range []string{k.Head, k.Log, k.Snapshot} { // most of the retention has gone by
-			l.Client().PExpire(context.Background(), key, time.Minute)
+			client.PExpire(context.Background(), key, time.Minute)
 		}
 		put(t, f, `{"b":1}`)
 		for _, key := range []string{k.Head, k.Log, k.Snapshot} {
-			if ttl := l.Client().PTTL(context.Background(), key).Val(); ttl <= time.Minute {
+			if ttl := client.PTTL(context.Background(), key).Val(); ttl <= time.Minute {
 				t.Errorf("%s lives for %v only", key, ttl)
 			}
 		}

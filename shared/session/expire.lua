@@ -1,6 +1,7 @@
 -- expire: the leaseholder ends a session in which nothing has happened for its inactivity timeout.
 --
 -- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel  6 log  7 snapshot  8 answered
+--       10 versions
 -- ARGV  1 node  2 fencing token  3 inactivity timeout in ms  4 flow id  5 retention in ms  6 publish command
 -- returns 1 if the session was ended, 0 if it is active again, -1 if the lease is not the caller's any more
 local lease, session, head, index, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

@@ -33,7 +33,7 @@ func (f *Flow) FoldVacant(ctx context.Context, d Folded) (written bool, err erro
 
 func (f *Flow) fold(ctx context.Context, token int64, d Folded) (written bool, err error) {
 	s, k := f.store, f.keys
-	reply, err := s.lanes.Run(ctx, foldScript, []string{k.Lease, k.Head, k.Log, k.Snapshot, k.Answered},
+	reply, err := s.lanes.Run(ctx, foldScript, []string{k.Lease, k.Head, k.Log, k.Snapshot, k.Answered, k.Versions},
 		s.argNode, token, d.Epoch, d.Seq, d.Bytes, d.Document, len(d.Document), d.Title, d.Nodes, d.Edges, d.KeepFrom, s.argRetention, d.at())
 	if err != nil {
 		return false, err
@@ -67,7 +67,7 @@ func (f *Flow) Restore(held Position, found Held, d Folded, answered []AnsweredC
 	for _, a := range answered {
 		args = append(args, a.ClientID, strconv.FormatUint(a.ID, 10)+" "+strconv.FormatInt(a.At.UnixMilli(), 10))
 	}
-	s.lanes.Start(restoreScript, []string{k.Head, k.Log, k.Snapshot, k.Answered, k.Flows, k.Channel}, args, func(reply any, err error) {
+	s.lanes.Start(restoreScript, []string{k.Head, k.Log, k.Snapshot, k.Answered, k.Flows, k.Channel, k.Versions}, args, func(reply any, err error) {
 		switch {
 		case lanes.IsNil(err):
 			done("", nil)
@@ -85,7 +85,7 @@ func (f *Flow) Restore(held Position, found Held, d Folded, answered []AnsweredC
 func (f *Flow) Delete(ctx context.Context, only *Position) (existed bool, affected int, err error) {
 	s, k := f.store, f.keys
 	reply, err := s.lanes.Run(ctx, deleteScript,
-		[]string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Flows, k.Presence},
+		[]string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Flows, k.Versions, k.Presence, k.Authors},
 		f.argID, s.argRetention, s.argPublish, newEpoch(), onlyAt(only))
 	if err != nil {
 		return false, 0, err

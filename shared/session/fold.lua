@@ -1,7 +1,7 @@
 -- fold: keeps the document as it is at one seq, and trims the log behind it. The holder of the lease
 -- does it; where nobody holds the lease, as without a session, whoever changed the flow may.
 --
--- KEYS  1 lease  2 head  3 log  4 snapshot  5 answered
+-- KEYS  1 lease  2 head  3 log  4 snapshot  5 answered  6 versions
 -- ARGV  1 node     2 fencing token, '0': the lease must be free
 --       3 epoch    4 seq    5 "bytes" at that seq    6 document    7 its size
 --       8 title    9 number of nodes    10 number of edges    11 oldest seq that the log keeps at most
@@ -25,5 +25,5 @@ redis.call('HSET', snapshot, 'epoch', epoch, 'seq', ARGV[4], 'bytes', ARGV[5], '
   'title', ARGV[8], 'nodes', ARGV[9], 'edges', ARGV[10])
 redis.call('HSET', head, 'folded', ARGV[4], 'base', integer(tonumber(ARGV[7]) - tonumber(ARGV[5])))
 redis.call('XTRIM', log, 'MINID', integer(math.min(at + 1, keep_from)))
-keep_for(retention, head, log, snapshot, KEYS[5])
+keep_for(retention, head, log, snapshot, KEYS[5], KEYS[6])
 return 1

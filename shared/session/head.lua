@@ -60,8 +60,8 @@ end
 
 -- forget_remains: before a new epoch, what the one before left behind goes: their keys end by themselves,
 -- each in its own time, and seqs that start anew do not fit a log that has them.
-local function forget_remains(log, snapshot, answered)
-  redis.call('DEL', log, snapshot, answered)
+local function forget_remains(log, snapshot, answered, versions)
+  redis.call('DEL', log, snapshot, answered, versions)
 end
 
 -- read_answer: what the hash of answered changes holds of a client: "<newest id> <its seq> <ms>", then ids

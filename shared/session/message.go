@@ -12,7 +12,7 @@ import (
 // What is published on a flow's channel. The first byte says what it is, so that edges of two
 // versions can share a Redis: a kind that an edge does not know it ignores.
 //
-//	u <epoch> <first seq> <ms> <bytes> <ms of the run before> <node> <run>\n   then per change:
+//	u <epoch> <first seq> <ms> <bytes> <ms of the run before> <node> <run>[ <traceparent>]\n   then per change:
 //	      uvarint member, uvarint change id, uvarint length + client id, uvarint length + changes (JSON)
 //	c <epoch> <session number> <version> <total> <joined 0|1><left 0|1>
 //	x <epoch> <session number> <ms> deleted|idle
@@ -50,6 +50,7 @@ type Update struct {
 	Before  time.Time // of the run before; zero: there was none in the epoch
 	Node    string    // the incarnation that sent it
 	Run     uint64    // its number for the run
+	Trace   string    // what the trace of the run goes on from, where it is followed: a W3C traceparent
 	Changes []Change
 }
 
@@ -125,12 +126,13 @@ type parser struct {
 func (p *parser) update() *Update {
 	u := &Update{Epoch: p.word(), First: p.unsigned(), At: time.UnixMilli(p.number()), Bytes: p.unsigned(), Before: timeOf(p.number()), Node: p.word()}
 	line, rest, ok := strings.Cut(p.rest, "\n")
-	run, err := strconv.ParseUint(line, 10, 64)
+	number, parent, _ := strings.Cut(line, " ")
+	run, err := strconv.ParseUint(number, 10, 64)
 	if !ok || err != nil {
 		p.bad = true
 		return nil
 	}
-	u.Run, p.rest = run, rest
+	u.Run, u.Trace, p.rest = run, parent, rest
 	for p.rest != "" && !p.bad {
 		if len(u.Changes) == 0 {
 			u.Changes = make([]Change, 0, 1)

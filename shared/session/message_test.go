@@ -30,6 +30,32 @@ func TestParseMessage_update(t *testing.T) {
 	}
 }
 
+// A run says what its trace goes on from, wherever in its making that became known.
+func TestParseMessage_updateThatIsFollowed(t *testing.T) {
+	t.Parallel()
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	plain, before, after := &session.Body{}, &session.Body{}, &session.Body{}
+	for _, b := range []*session.Body{plain, before, after} {
+		b.Start("node.1", 42)
+		if b == before {
+			b.Trace(parent)
+		}
+		b.Add(1, session.Change{ClientID: "ann", ID: 7, Changes: `{"a":1}`})
+		b.Add(2, session.Change{ClientID: "bob", ID: 8, Changes: "{}"})
+		b.Trace("")
+	}
+	after.Trace(parent)
+	if string(before.Bytes()) != string(after.Bytes()) {
+		t.Fatalf("%q, %q", before.Bytes(), after.Bytes())
+	}
+	for b, want := range map[*session.Body]string{plain: "", after: parent} {
+		m, err := session.ParseMessage("u E 1 2 3 4 " + string(b.Bytes()))
+		if err != nil || m.Update.Trace != want || m.Update.Run != 42 || len(m.Update.Changes) != 2 || m.Update.Changes[1].Changes != "{}" {
+			t.Errorf("%+v, %v", m.Update, err)
+		}
+	}
+}
+
 func TestParseMessage_others(t *testing.T) {
 	t.Parallel()
 	if m, err := session.ParseMessage("c E 3 7 120 01"); err != nil || *m.Count != (session.Count{Epoch: "E", Number: 3, Version: 7, Total: 120, Left: true}) {
@@ -57,6 +83,7 @@ func TestParseMessage_others(t *testing.T) {
 
 func FuzzParseMessage(f *testing.F) {
 	f.Add(published("E", "1", "1700000000123", [2]string{"ann", `{"a":1}`}))
+	f.Add("u E 1 2 3 4 node 5 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n\x01\x00\x00\x02{}")
 	f.Add("c E 3 7 120 01")
 	f.Add("x E 3 1700000000123 deleted")
 	f.Add("v")

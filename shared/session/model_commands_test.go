@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -236,6 +237,61 @@ func (w *modelWorld) read(t *rapid.T) {
 			}
 		}
 	}
+}
+
+// keep writes the list of versions with a new one, without one, or with a name; or notes who a client is.
+func (w *modelWorld) keep(t *rapid.T) {
+	n := w.node(t)
+	if rapid.IntRange(0, 3).Draw(t, "an author") == 3 {
+		a := flows.Author{ClientID: rapid.SampledFrom([]string{"ann", "bob"}).Draw(t, "client"), UserID: "u", Name: rapid.SampledFrom([]string{"", "Ann"}).Draw(t, "name")}
+		w.step(t, func() string {
+			out := make(chan error)
+			n.flow.NoteAuthor(a, func(err error) { out <- err })
+			w.same(t, "author's error", <-out, error(nil))
+			return ""
+		}, func(string) { w.spec.noteAuthor(a) })
+		w.say(t, "%s notes who %s is: %+v", n.name, a.ClientID, a)
+		return
+	}
+	var list []flows.Version
+	known := uint64(0)
+	if v := w.spec.versions; v != nil {
+		list, known = slices.Clone(v.list), v.number
+		if rapid.IntRange(0, 3).Draw(t, "as it was before") == 3 {
+			known = rapid.SampledFrom([]uint64{0, known - 1}).Draw(t, "number")
+		}
+	}
+	var gone []string
+	var added *string
+	switch what := rapid.IntRange(0, 3).Draw(t, "what"); {
+	case what == 1 && len(list) > 0:
+		gone, list = []string{list[len(list)-1].ID}, list[:len(list)-1]
+	case what == 2 && len(list) > 0:
+		list[0].Name = rapid.SampledFrom([]string{"", "named"}).Draw(t, "name")
+	default:
+		document := fmt.Sprintf(`{"n":%d}`, rapid.IntRange(0, 9).Draw(t, "document"))
+		v := flows.Version{
+			ID: session.NewVersionID(), Position: w.somePosition(t), At: time.UnixMilli(1000), Number: uint64(len(list) + 1),
+			By: []flows.Author{{ClientID: "ann", Name: "Ann"}}, Title: "T", Nodes: 1, StoredBytes: 10,
+		}
+		if v.Epoch == "NOBODYS" {
+			t.Skip("no epoch of a document")
+		}
+		list, added = append([]flows.Version{v}, list...), &document
+	}
+	var got, want uint64
+	var err, wantErr error
+	w.step(t, func() string {
+		var packed []byte
+		if added != nil {
+			packed = session.Pack([]byte(*added))
+		}
+		got, err = n.flow.WriteVersions(context.Background(), known, list, gone, packed)
+		return ""
+	}, func(string) { want, wantErr = w.spec.keep(known, list, gone, added, got) })
+	w.say(t, "%s keeps %d versions over the list %d, without %v: %d, %v", n.name, len(list), known, len(gone), got, err)
+	w.same(t, "keep's error", errors.Is(err, wantErr) && (err == nil) == (wantErr == nil), true)
+	w.same(t, "keep", got, want)
 }
 
 // restore: a node finds that Redis lost what it holds, and puts it back.

@@ -214,6 +214,7 @@ func (r *modelRedis) lives(t *rapid.T) map[string]time.Duration {
 	k := r.keys
 	names := map[string]string{
 		"lease": k.Lease, "session": k.Session, "head": k.Head, "log": k.Log, "snapshot": k.Snapshot, "answered": k.Answered,
+		"versions": k.Versions, "authors": k.Authors,
 	}
 	ctx, left := context.Background(), map[string]*redis.DurationCmd{}
 	_, err := r.lanes.Client().Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -256,6 +257,12 @@ func (s *spec) lives() map[string]time.Duration {
 	}
 	if s.answered != nil {
 		put("answered", s.answered.until)
+	}
+	if s.versions != nil {
+		put("versions", s.versions.until)
+	}
+	if s.authors != nil {
+		put("authors", s.authors.until)
 	}
 	return out
 }

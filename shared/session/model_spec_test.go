@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"helix/shared/document"
+	"helix/shared/flows"
 	"helix/shared/session"
 )
 
@@ -26,6 +27,9 @@ type spec struct {
 	log      *flowLog
 	snapshot *storedSnapshot
 	answered *answeredIDs
+
+	versions *keptVersions
+	authors  *notedAuthors
 
 	listed bool // in the index of documents
 
@@ -91,6 +95,19 @@ type answeredIDs struct {
 
 type answeredID struct{ id, seq uint64 }
 
+// keptVersions: what the document was before, and who changed it.
+type keptVersions struct {
+	number    uint64
+	list      []flows.Version
+	documents map[string]string // by the version's id
+	until     int64
+}
+
+type notedAuthors struct {
+	known map[string]flows.Author // by client id
+	until int64
+}
+
 // pass lets time go by, or back: TTLs run on only forwards.
 func (s *spec) pass(d time.Duration) {
 	s.time += d.Milliseconds()
@@ -101,6 +118,8 @@ func (s *spec) pass(d time.Duration) {
 	drop(&s.log, s.age, func(v *flowLog) int64 { return v.until })
 	drop(&s.snapshot, s.age, func(v *storedSnapshot) int64 { return v.until })
 	drop(&s.answered, s.age, func(v *answeredIDs) int64 { return v.until })
+	drop(&s.versions, s.age, func(v *keptVersions) int64 { return v.until })
+	drop(&s.authors, s.age, func(v *notedAuthors) int64 { return v.until })
 }
 
 func drop[T any](key **T, age int64, until func(*T) int64) {
@@ -128,6 +147,12 @@ func (s *spec) clone() *spec {
 	}
 	if c.answered = copied(s.answered); c.answered != nil {
 		c.answered.newest = maps.Clone(c.answered.newest)
+	}
+	if c.versions = copied(s.versions); c.versions != nil {
+		c.versions.list, c.versions.documents = slices.Clone(c.versions.list), maps.Clone(c.versions.documents)
+	}
+	if c.authors = copied(s.authors); c.authors != nil {
+		c.authors.known = maps.Clone(c.authors.known)
 	}
 	return &c
 }
@@ -221,6 +246,9 @@ func (s *spec) retain() {
 	if s.answered != nil {
 		s.answered.until = until
 	}
+	if s.versions != nil {
+		s.versions.until = until
+	}
 }
 
 // broken says what must never be true, whatever was done; empty is well.
@@ -238,6 +266,16 @@ func (s *spec) broken() string {
 		return "a seq without a change, or a change without a seq"
 	case int64(s.head.bytes)+s.head.size < int64(len(s.document(s.head.seq))):
 		return "the document is larger than its bound"
+	}
+	if s.versions != nil {
+		for _, v := range s.versions.list {
+			if _, there := s.versions.documents[v.ID]; !there {
+				return "a version without a document"
+			}
+		}
+		if len(s.versions.documents) != len(s.versions.list) {
+			return "a document of a version that is gone"
+		}
 	}
 	ids := map[string]uint64{}
 	for i, c := range s.head.history {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"helix/shared/flows"
 	"helix/shared/session"
 )
 
@@ -29,7 +30,7 @@ func isOther(known session.Held, at time.Time) bool {
 func (s *spec) begin(fresh string) *flowHead {
 	if s.head == nil {
 		s.head = &flowHead{epoch: fresh, size: 2, until: s.retained()}
-		s.log, s.snapshot, s.answered = nil, nil, nil
+		s.log, s.snapshot, s.answered, s.versions = nil, nil, nil, nil
 	}
 	return s.head
 }
@@ -140,7 +141,7 @@ func (s *spec) change(node string, run uint64, changes []session.Change, g sessi
 	if s.head != nil {
 		h = s.head
 	} else {
-		s.log, s.snapshot, s.answered = nil, nil, nil
+		s.log, s.snapshot, s.answered, s.versions = nil, nil, nil, nil
 	}
 	newest := map[string]answeredID{}
 	if s.answered != nil {
@@ -312,11 +313,46 @@ func (s *spec) delete(fresh string) (existed bool, affected int) {
 	open := s.session != nil
 	affected = s.close()
 	existed, s.listed = s.listed, false
-	s.log, s.snapshot, s.answered = nil, nil, nil
+	s.log, s.snapshot, s.answered, s.versions, s.authors = nil, nil, nil, nil, nil
 	if h := s.head; h != nil && (open || existed) {
 		*h = flowHead{epoch: fresh, size: 2, from: s.position(), deleted: h.epoch, sessions: h.sessions, closed: h.closed, fence: h.fence, until: s.retained()}
 	}
 	return existed, affected
+}
+
+// keep: the list of versions is another one, if it is still the one that its writer read; added is the document
+// of its first version. number is the one that Redis gave it.
+func (s *spec) keep(known uint64, list []flows.Version, gone []string, added *string, number uint64) (uint64, error) {
+	v := &keptVersions{documents: map[string]string{}}
+	if s.versions != nil {
+		v = s.versions
+	}
+	switch now := s.position(); {
+	case v.number != known:
+		return 0, session.ErrMoved
+	case added != nil && (now.Epoch != list[0].Epoch || now.Seq < list[0].Seq):
+		return 0, session.ErrGone
+	}
+	v.number, v.list, v.until = max(v.number+1, number), list, s.retained()
+	for _, id := range gone {
+		delete(v.documents, id)
+	}
+	if added != nil {
+		v.documents[list[0].ID] = *added
+	}
+	s.versions = v
+	if s.authors != nil {
+		s.authors.until = s.retained()
+	}
+	return v.number, nil
+}
+
+// noteAuthor: who changes the flow is known from now on.
+func (s *spec) noteAuthor(a flows.Author) {
+	if s.authors == nil {
+		s.authors = &notedAuthors{known: map[string]flows.Author{}}
+	}
+	s.authors.known[a.ClientID], s.authors.until = a, s.retained()
 }
 
 // close: somebody ends the session on purpose.

@@ -50,6 +50,7 @@ func (w *modelWorld) actions() map[string]func(*rapid.T) {
 		"fold":           w.fold,
 		"read":           w.read,
 		"restore":        w.restore,
+		"keep":           w.keep,
 		"end or loss": func(t *rapid.T) {
 			if rapid.Bool().Draw(t, "loss") {
 				w.loss(t)

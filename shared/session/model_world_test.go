@@ -165,6 +165,7 @@ func (w *modelWorld) check(t *rapid.T) {
 	w.redis.tick(t, w.spec)
 	w.checkContent(t, w.nodes[0], session.Held{})
 	w.checkStatus(t)
+	w.checkVersions(t)
 	got, want := w.redis.lives(t), w.spec.lives()
 	for name, ttl := range want {
 		if d := (got[name] - ttl).Abs(); got[name] > 0 && d < w.redis.slack() {
@@ -233,6 +234,30 @@ func built(json string, at session.Held, c *session.Content) (string, session.He
 	}
 	at.At = c.At
 	return string(doc.AppendJSON(nil)), at, bytes
+}
+
+// checkVersions reads the list, one of its versions, and who two clients are.
+func (w *modelWorld) checkVersions(t *rapid.T) {
+	want := session.Versions{Head: w.spec.newest(), Authors: []flows.Author{{ClientID: "ann"}, {ClientID: "bob"}}}
+	if v := w.spec.versions; v != nil {
+		want.Number, want.List = v.number, v.list
+	}
+	for i, a := range want.Authors {
+		if w.spec.authors != nil && w.spec.authors.known[a.ClientID] != (flows.Author{}) {
+			want.Authors[i] = w.spec.authors.known[a.ClientID]
+		}
+	}
+	got, err := w.nodes[0].flow.Versions(context.Background(), "ann", "bob")
+	w.same(t, "versions' error", err, error(nil))
+	if len(got.List) == 0 && len(want.List) == 0 {
+		got.List, want.List = nil, nil
+	}
+	w.same(t, "the versions", got, want)
+	if len(got.List) > 0 {
+		last := got.List[len(got.List)-1]
+		v, document, exists, err := w.nodes[0].flow.Version(context.Background(), last.ID)
+		w.same(t, "a version", []any{v, string(document), exists, err}, []any{last, w.spec.versions.documents[last.ID], true, error(nil)})
+	}
 }
 
 func (w *modelWorld) checkStatus(t *rapid.T) {

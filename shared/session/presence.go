@@ -69,6 +69,12 @@ func (f *Flow) Presences(done func(all []Shown, version uint64, err error)) {
 func parsePresences(reply any) (all []Shown, version uint64, err error) {
 	r := reader{values: asList(reply)}
 	version = uint64(r.integer())
+	all, err = r.shown("presences")
+	return all, version, err
+}
+
+// shown reads what clients tell, to the end of a reply.
+func (r *reader) shown(script string) (all []Shown, err error) {
 	for len(r.values) > 0 && !r.bad {
 		node, rest, _ := strings.Cut(r.text(), " ")
 		member, client, ok := strings.Cut(rest, " ")
@@ -76,11 +82,11 @@ func parsePresences(reply any) (all []Shown, version uint64, err error) {
 		told, meta, _ := strings.Cut(r.text(), " ")
 		at, badVersion := strconv.ParseUint(told, 10, 64)
 		if !ok || badNumber != nil || badVersion != nil {
-			return nil, 0, fmt.Errorf("read the presence: %w", ErrMessage)
+			return nil, fmt.Errorf("read the presence: %w", ErrMessage)
 		}
 		all = append(all, Shown{Node: node, Member: number, ClientID: client, Version: at, Meta: meta})
 	}
-	return all, version, r.failed("presences")
+	return all, r.failed(script)
 }
 
 // Signal is a message of one client to the others, which nobody keeps.

@@ -4,6 +4,7 @@
 -- Redis that forgot everything learns it again.
 --
 -- KEYS  1 lease  2 session  3 head  4 index of the lane's sessions  5 channel  6 log  7 snapshot  8 answered  9 presence
+--       10 versions
 -- ARGV  1 node                2 clients wanted       3 clients confirmed before
 --       4 joined since then   5 left since then      6 max clients of the flow
 --       7 node TTL in ms      8 lease TTL in ms      9 retention in ms
@@ -31,7 +32,7 @@ if has_lost(found_epoch, found_seq, found_at, ARGV[14], tonumber(ARGV[15]), tonu
   return {'lost', found_epoch or '', integer(found_seq)}
 end
 if not found_epoch then
-  forget_remains(KEYS[6], KEYS[7], KEYS[8])
+  forget_remains(KEYS[6], KEYS[7], KEYS[8], KEYS[10])
 end
 local epoch = epoch_of(head, fresh_epoch)
 -- Whatever the epoch: with a deletion the flow got another one, and the numbers went on.
@@ -61,7 +62,7 @@ total = others + granted
 if total == 0 then
   redis.call('DEL', lease, session, presence)
   redis.call('ZREM', index, flow)
-  keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
+  keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8], KEYS[10])
   local seq = redis.call('HGET', head, 'seq') or '0'
   return {'ok', 0, 0, '0', '0', '0', epoch, seq, '0', -1, 0, 0, integer(found_at), 0}
 end
@@ -85,7 +86,7 @@ redis.call('PEXPIRE', presence, 2 * node_ttl)
 if #dead > 0 then
   forget_presence(presence, channel, publish, number, dead, at)
 end
-keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8])
+keep_for(retention, head, KEYS[6], KEYS[7], KEYS[8], KEYS[10])
 
 local token = '0'
 if granted > 0 then

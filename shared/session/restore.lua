@@ -2,6 +2,7 @@
 -- first one does it: the others find another epoch than they expected.
 --
 -- KEYS  1 head  2 log  3 snapshot  4 answered  5 index of the lane's documents  6 channel
+--       7 versions: those that Redis still has stay, for they are of what was before
 -- ARGV  1 flow id   2 epoch ('': none) and 3 seq that the caller found   4 fresh epoch
 --       5 document  6 its size  7 title  8 number of nodes  9 number of edges
 --       10 "<epoch> <seq>" that the document was held at   11 retention in ms   12 publish command
@@ -33,6 +34,6 @@ for i = 13, #ARGV, 2 do
   end
 end
 redis.call('ZADD', index, now(), ARGV[1])
-keep_for(retention, head, snapshot, answered)
+keep_for(retention, head, snapshot, answered, KEYS[7])
 redis.call(ARGV[12], channel, 'r ' .. epoch)
 return epoch

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"helix/shared/flows"
 	"helix/shared/lanes"
 	"helix/shared/redistest"
@@ -18,12 +20,35 @@ var prefixes atomic.Int64
 
 func openLanes(t testing.TB, url string) *lanes.Lanes {
 	t.Helper()
-	l, err := lanes.Open(lanes.Options{URL: url, Prefix: fmt.Sprintf("t%d", prefixes.Add(1))})
+	return openLanesOf(t, url, 0)
+}
+
+// openLanesOf is openLanes with so many lanes; 0: the usual number.
+func openLanesOf(t testing.TB, url string, n int) *lanes.Lanes {
+	t.Helper()
+	o := redistest.Options(url)
+	o.Lanes = n
+	o.Prefix = fmt.Sprintf("%s:t%d", redistest.Prefix, prefixes.Add(1))
+	l, err := lanes.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+// inspect gives a connection that may do more than an edge may, on the Redis of l.
+func inspect(t testing.TB, l *lanes.Lanes, url string) redis.UniversalClient {
+	t.Helper()
+	if l.Embedded() {
+		return l.Client()
+	}
+	i, err := lanes.Open(redistest.InspectorOptions(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = i.Close() })
+	return i.Client()
 }
 
 // quick has times short enough to watch them pass; patient is for tests of everything else.

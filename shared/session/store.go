@@ -78,6 +78,21 @@ var summaryLua string
 //go:embed sweep.lua
 var sweepLua string
 
+//go:embed keep.lua
+var keepLua string
+
+//go:embed versions.lua
+var versionsLua string
+
+//go:embed version.lua
+var versionLua string
+
+//go:embed author.lua
+var authorLua string
+
+//go:embed members.lua
+var membersLua string
+
 var (
 	registerScript  = lanes.NewScript("register", countLua, headLua, presentLua, registerLua)
 	changeScript    = lanes.NewScript("change", countLua, headLua, changeLua)
@@ -96,6 +111,11 @@ var (
 	listScript      = lanes.NewScript("list", countLua, listLua)
 	summaryScript   = lanes.NewScript("summary", countLua, headLua, summaryLua)
 	sweepScript     = lanes.NewScript("sweep", sweepLua)
+	keepScript      = lanes.NewScript("keep", countLua, headLua, keepLua)
+	versionsScript  = lanes.NewScript("versions", countLua, headLua, versionsLua)
+	versionScript   = lanes.NewScript("version", versionLua)
+	authorScript    = lanes.NewScript("author", countLua, headLua, authorLua)
+	membersScript   = lanes.NewScript("members", countLua, presentLua, membersLua)
 )
 
 // Options of a session.
@@ -162,8 +182,8 @@ func (s *Store) Flow(id flows.ID) *Flow {
 	k := s.lanes.Keys(id)
 	return &Flow{
 		store: s, id: id, keys: k, argID: string(id),
-		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Presence},
-		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel, k.Snapshot},
+		registerKeys: []string{k.Lease, k.Session, k.Head, k.Index, k.Channel, k.Log, k.Snapshot, k.Answered, k.Presence, k.Versions},
+		changeKeys:   []string{k.Lease, k.Session, k.Head, k.Log, k.Answered, k.Flows, k.Channel, k.Snapshot, k.Versions},
 		readKeys:     []string{k.Head, k.Log, k.Snapshot},
 	}
 }

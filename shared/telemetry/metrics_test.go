@@ -19,27 +19,35 @@ var names = []string{
 	"helix_channels",
 	"helix_delivered_bytes_total",
 	"helix_deliveries_total",
+	"helix_delivery_lag_seconds",
+	"helix_draining",
 	"helix_flows",
 	"helix_folds_total",
 	"helix_gaps_total",
+	"helix_guarded{kind}",
 	"helix_joins_total",
 	"helix_lagging_members",
 	"helix_lease_gains_total",
 	"helix_lease_losses_total",
 	"helix_leaves_total",
+	"helix_losses_total",
 	"helix_queue_overflows_total",
 	"helix_redis_script_errors_total{script}",
 	"helix_redis_script_seconds{script}",
 	"helix_refusals_total{reason}",
+	"helix_requests_refused_total{reason}",
 	"helix_restarts_total{service}",
 	"helix_restores_total",
 	"helix_sessions_held",
 	"helix_slow_writes_total",
 	"helix_sockets",
 	"helix_sockets_closed_total{code}",
+	"helix_sockets_moved_total",
 	"helix_sockets_opened_total",
 	"helix_subscriber_reconnects_total",
+	"helix_trace_spans_total{outcome}",
 	"helix_upgrades_refused_total{reason}",
+	"helix_versions_total",
 }
 
 // filled is a registry in which every metric has a value, also those by label.
@@ -50,6 +58,8 @@ func filled() *prometheus.Registry {
 		switch metric := m.Field(i).Interface().(type) {
 		case *prometheus.CounterVec:
 			metric.WithLabelValues("x").Inc()
+		case *prometheus.GaugeVec:
+			metric.WithLabelValues("x").Set(1)
 		case *prometheus.HistogramVec:
 			metric.WithLabelValues("x").Observe(0.001)
 		}

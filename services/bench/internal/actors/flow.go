@@ -19,6 +19,7 @@ type Flow struct {
 	phase   int
 	last    judge.Position // where the phase before ended
 	broken  bool
+	acked   time.Time // the newest acknowledgement of this phase
 	peers   []*Peer
 	posters []*Poster
 	running sync.WaitGroup
@@ -45,6 +46,15 @@ func (f *Flow) Wait() { f.running.Wait() }
 // say notes an event. The caller holds the lock.
 func (f *Flow) say(who, what string, m judge.Mark, p judge.Position) {
 	f.trace.add(event{at: time.Since(f.world.began), who: who, what: what, mark: m, pos: p})
+}
+
+// tookOne notes that a change was acknowledged while the writers write. The caller holds the lock.
+func (f *Flow) tookOne() {
+	now := time.Now()
+	if busy, _ := f.world.mood(); busy && !f.acked.IsZero() {
+		atLeast(&f.world.Stats.Longest, now.Sub(f.acked))
+	}
+	f.acked = now
 }
 
 // check tells of a broken promise. The caller holds the lock.

@@ -306,6 +306,7 @@ func (l *life) answered(e client.Event) {
 	case e.Failed == nil:
 		f.say(l.Name, "has its answer", c.mark, judge.Position{Seq: e.Seq})
 		f.history.Acked(c.mark, "", e.Seq)
+		f.tookOne()
 		if open >= 0 {
 			stats.Acked.Add(1)
 			l.unacked = append(l.unacked[:open], l.unacked[open+1:]...)

@@ -53,6 +53,7 @@ func (f *Flow) Settle(ctx context.Context) error {
 	defer f.mu.Unlock()
 	f.world.Stats.Epochs.Add(int64(max(len(f.history.Epochs())-1, 0)))
 	f.phase++
+	f.acked = time.Time{}
 	f.last = at
 	f.history.Forget(f.phase, at, document)
 	f.say("judge", "finds all well", judge.Mark{}, at)

@@ -16,6 +16,9 @@ type World struct {
 	Direct []string // host:port of the edges themselves
 	Lease  time.Duration
 	Stats  Stats
+	// LateSignals says that a signal may come behind newer ones: a master that was paused until another took
+	// its place passes on what it finds in its sockets, and a Cluster takes that to all subscribers.
+	LateSignals bool
 
 	began time.Time
 
@@ -36,13 +39,16 @@ type Stats struct {
 	TooLarge                                       atomic.Int64 // changes refused for good, for the document was full
 	Signals                                        atomic.Int64 // heard
 	Slowest                                        atomic.Int64 // nanoseconds until all counts were right
+	Longest                                        atomic.Int64 // nanoseconds that a flow went without an acknowledged change
 }
 
 // CountsWithin notes how long it took until all counts were right.
-func (s *Stats) CountsWithin(d time.Duration) {
+func (s *Stats) CountsWithin(d time.Duration) { atLeast(&s.Slowest, d) }
+
+func atLeast(to *atomic.Int64, d time.Duration) {
 	for {
-		old := s.Slowest.Load()
-		if int64(d) <= old || s.Slowest.CompareAndSwap(old, int64(d)) {
+		old := to.Load()
+		if int64(d) <= old || to.CompareAndSwap(old, int64(d)) {
 			return
 		}
 	}

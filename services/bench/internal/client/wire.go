@@ -125,7 +125,10 @@ func (c *Conn) Send(message []byte) error {
 }
 
 // CloseError is a close frame that the server sent.
-type CloseError struct{ Code int }
+type CloseError struct {
+	Code   int
+	Reason string
+}
 
 func (e *CloseError) Error() string { return fmt.Sprintf("closed with %d", e.Code) }
 
@@ -166,11 +169,11 @@ func (c *Conn) Read() ([]byte, error) {
 		case 1:
 			return payload, nil
 		case 8:
-			code := 1005
+			closed := &CloseError{Code: 1005}
 			if len(payload) >= 2 {
-				code = int(binary.BigEndian.Uint16(payload))
+				closed.Code, closed.Reason = int(binary.BigEndian.Uint16(payload)), string(payload[2:])
 			}
-			return nil, &CloseError{code}
+			return nil, closed
 		}
 	}
 }

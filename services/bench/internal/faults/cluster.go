@@ -1,23 +1,25 @@
 package faults
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"helix/bench/internal/process"
 	"helix/bench/internal/proxy"
+	"helix/shared/redistest/servers"
 )
 
 // Cluster is a Redis and edges, with proxies between them, and between the edges and their clients.
 type Cluster struct {
-	Redis *process.Process
+	Redis *servers.Redis
 	Edges []*Edge
 
-	data  string // Redis's directory
+	mode  Mode
+	told  time.Duration // after which all edges know of another master
 	flows []string
 	logs  []*os.File
 }
@@ -25,7 +27,7 @@ type Cluster struct {
 // Edge is one edge with what stands around it.
 type Edge struct {
 	*process.Process
-	ToRedis *proxy.Proxy
+	ToRedis *proxy.Proxy // nil where the edges go straight to Redis
 	Clients *proxy.Proxy
 
 	outage sync.Mutex // held while the edge does not serve: a stop may take longer than planned
@@ -38,19 +40,25 @@ type Setup struct {
 	Dir    string   // for Redis's data and everybody's words
 	Env    []string // settings of the edges
 	Flows  []string // ids of the flows that it is used for
+	Redis  Mode
+	// MinReplicas: masters take nothing while no replica keeps up (min-replicas-to-write 1).
+	MinReplicas bool
+	Timeout     time.Duration // of the edges' round trips to Redis
 }
 
 // Start starts a cluster. It must be stopped also after an error.
 func Start(s Setup) (c *Cluster, err error) {
-	c = &Cluster{data: s.Dir, flows: s.Flows}
-	if c.Redis, err = process.KeepingRedis(s.Dir); err != nil {
+	c = &Cluster{flows: s.Flows, mode: s.Redis, told: s.Timeout + 1500*time.Millisecond}
+	if c.Redis, err = startRedis(s.Redis, s); err != nil {
 		return c, err
 	}
 	for i := range s.Edges {
 		e := &Edge{}
 		c.Edges = append(c.Edges, e)
-		if e.ToRedis, err = proxy.New(c.Redis.Addr); err != nil {
-			return c, err
+		if !s.Redis.failsOver() {
+			if e.ToRedis, err = proxy.New(c.Redis.Servers[0].Addr); err != nil {
+				return c, err
+			}
 		}
 		id := fmt.Sprintf("edge-%d", i)
 		log, err := process.Log(s.Dir, id)
@@ -58,7 +66,7 @@ func Start(s Setup) (c *Cluster, err error) {
 			return c, err
 		}
 		c.logs = append(c.logs, log)
-		if e.Process, err = process.EdgeAt(s.Binary, id, "redis://"+e.ToRedis.Addr()+"/0", log, s.Env...); err != nil {
+		if e.Process, err = process.EdgeAt(s.Binary, id, "", log, append(c.environ(e.ToRedis), s.Env...)...); err != nil {
 			return c, err
 		}
 		if e.Clients, err = proxy.New(e.Addr); err != nil {
@@ -119,6 +127,8 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		e.outage.Lock()
 		defer e.outage.Unlock()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), failoverWithin)
+	defer cancel()
 	switch f.Kind {
 	case EdgeKill:
 		e.Kill()
@@ -136,35 +146,44 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 		last()
 		e.Continue()
 	case RedisKill:
-		c.Redis.Kill()
+		c.only().Kill()
 		last()
-		return c.redisAgain()
+		return c.only().Run()
 	case RedisPause:
-		c.Redis.Pause()
+		c.only().Pause()
 		last()
-		c.Redis.Continue()
+		c.only().Resume()
+	case MasterKill, MasterPause, MasterLost, Failover:
+		return c.failOver(f)
+	case SentinelKill:
+		s := c.Redis.Sentinels[f.Edge%len(c.Redis.Sentinels)]
+		s.Kill()
+		last()
+		return s.Run()
+	case Reshard:
+		return c.reshard(ctx)
 	case Flush:
-		return c.ask("FLUSHALL")
+		return c.Redis.Do(ctx, "FLUSHALL")
 	case RedisEmpty:
-		c.Redis.Kill()
+		c.only().Kill()
 		if err := os.RemoveAll(c.file(appendOnly)); err != nil {
 			return err
 		}
-		return c.redisAgain()
+		return c.only().Run()
 	case RedisOlder:
 		if err := os.CopyFS(c.file(older), os.DirFS(c.file(appendOnly))); err != nil {
 			return err
 		}
 		last()
-		c.Redis.Kill()
+		c.only().Kill()
 		if err := errors.Join(os.RemoveAll(c.file(appendOnly)), os.Rename(c.file(older), c.file(appendOnly))); err != nil {
 			return err
 		}
-		return c.redisAgain()
-	case KillPubSub:
-		return c.ask("CLIENT", "KILL", "TYPE", "pubsub")
+		return c.only().Run()
+	case KillPubSub: // where Redis is away just now there is nothing to break
+		_ = c.Redis.Do(ctx, "CLIENT", "KILL", "TYPE", "pubsub")
 	case KillNormal:
-		return c.ask("CLIENT", "KILL", "TYPE", "normal")
+		_ = c.Redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal")
 	case CloseSession:
 		e.CloseSession(c.flows[f.Flow]) // an edge that is away, or cut off from Redis, has nothing to close
 	case CutPubSub:
@@ -187,20 +206,8 @@ func (c *Cluster) carry(f Fault, hurry <-chan struct{}) error {
 	return nil
 }
 
-// The directories of Redis's data, and of a copy of it.
-const (
-	appendOnly = "appendonlydir"
-	older      = "older"
-)
-
-func (c *Cluster) file(name string) string { return filepath.Join(c.data, name) }
-
-func (c *Cluster) redisAgain() error {
-	if err := c.Redis.Restart(); err != nil {
-		return err
-	}
-	return c.Redis.AwaitReady()
-}
+// only is the Redis where there is one.
+func (c *Cluster) only() *servers.Server { return c.Redis.Servers[0] }
 
 func (c *Cluster) delay(p *proxy.Proxy, kind proxy.Kind, late time.Duration, last func()) {
 	p.Delay(kind, late)
@@ -212,13 +219,4 @@ func (c *Cluster) stall(p *proxy.Proxy, kind proxy.Kind, last func()) {
 	p.Stall(kind, true)
 	last()
 	p.Stall(kind, false)
-}
-
-// ask gives Redis a command, unless Redis is away just now: then there is nothing to break.
-func (c *Cluster) ask(command ...string) error {
-	_, err := process.Ask(c.Redis.Addr, command...)
-	if err != nil && c.Redis.Alive() && command[0] == "FLUSHALL" {
-		return err
-	}
-	return nil
 }

@@ -23,6 +23,12 @@ const (
 	Flush         Kind = "flush"          // FLUSHALL: Redis forgets everything
 	RedisEmpty    Kind = "redis-empty"    // kill -9, and started again without its data
 	RedisOlder    Kind = "redis-older"    // kill -9, and started again with its data of some seconds before
+	MasterKill    Kind = "master-kill"    // kill -9 of a master: a replica takes over, and it comes back as one
+	MasterPause   Kind = "master-pause"   // SIGSTOP of a master until a replica has taken over
+	MasterLost    Kind = "master-lost"    // kill -9 of a master whose replicas lag: what they had not got is lost
+	Failover      Kind = "failover"       // a failover that an operator asks for
+	SentinelKill  Kind = "sentinel-kill"  // kill -9 of one sentinel; started again later
+	Reshard       Kind = "reshard"        // every flow's slot moves to another master, with its keys
 	CloseSession  Kind = "close-session"  // a flow's session is ended over HTTP: all its clients must join again
 	KillPubSub    Kind = "kill-pubsub"    // CLIENT KILL TYPE pubsub
 	KillNormal    Kind = "kill-normal"    // CLIENT KILL TYPE normal
@@ -41,20 +47,22 @@ var Kinds = []Kind{
 	EdgeKill, EdgeStop, EdgePause, RedisKill, RedisPause, Flush, RedisEmpty, RedisOlder, KillPubSub, KillNormal,
 	CutPubSub, CutCommands, CutClients,
 	DelayPubSub, DelayCommands, DelayClients, StallPubSub, StallCommands, CloseSession,
+	MasterKill, MasterPause, MasterLost, Failover, SentinelKill, Reshard,
 }
 
-// ParseKinds reads a list of kinds: "all", "none", or names with commas between; a name behind a "-" is
-// taken out again.
-func ParseKinds(text string) ([]Kind, error) {
+// ParseKinds reads a list of a mode's kinds: "all", "none", or names with commas between; a name behind a
+// "-" is taken out again.
+func ParseKinds(text string, of Mode) ([]Kind, error) {
+	there := of.Kinds()
 	var list []Kind
 	for word := range strings.SplitSeq(text, ",") {
 		name, out := strings.CutPrefix(strings.TrimSpace(word), "-")
 		switch {
 		case name == "none" || name == "":
 		case name == "all":
-			list = slices.Clone(Kinds)
-		case !slices.Contains(Kinds, Kind(name)):
-			return nil, fmt.Errorf("no kind of fault is called %q; there are %v", name, Kinds)
+			list = slices.Clone(there)
+		case !slices.Contains(there, Kind(name)):
+			return nil, fmt.Errorf("no kind of fault is called %q with Redis as %s; there are %v", name, of, there)
 		case out:
 			list = slices.DeleteFunc(list, func(k Kind) bool { return k == Kind(name) })
 		case !slices.Contains(list, Kind(name)):
@@ -80,7 +88,7 @@ func (f Fault) String() string {
 	if !f.Kind.ofRedis() {
 		text += fmt.Sprintf(" of edge %d", f.Edge)
 	}
-	if f.Kind == CloseSession {
+	if f.Kind == CloseSession || f.Kind.replaces() {
 		text += fmt.Sprintf(", of flow %d", f.Flow)
 	}
 	if f.Count != 0 {
@@ -100,11 +108,18 @@ func (k Kind) ofRedis() bool {
 	case RedisKill, RedisPause, Flush, RedisEmpty, RedisOlder, KillPubSub, KillNormal:
 		return true
 	}
-	return false
+	return k.replaces() || k == SentinelKill || k == Reshard
+}
+
+// replaces says whether another server becomes the master.
+func (k Kind) replaces() bool {
+	return k == MasterKill || k == MasterPause || k == MasterLost || k == Failover
 }
 
 // forgets says whether Redis loses what it had acknowledged.
-func (k Kind) forgets() bool { return k == Flush || k == RedisEmpty || k == RedisOlder }
+func (k Kind) forgets() bool {
+	return k == Flush || k == RedisEmpty || k == RedisOlder || k == MasterLost
+}
 
 // outage says whether the edge cannot serve meanwhile.
 func (k Kind) outage() bool { return k == EdgeKill || k == EdgeStop || k == EdgePause }
@@ -134,8 +149,8 @@ const (
 // Plan gives the faults of one round, by time.
 //
 // What it must not do is break what no promise holds for. Redis has what was acknowledged on its disk
-// before the answer (appendfsync always), so it may be killed at any time, with whichever edges. When it
-// forgets (flush, redis-empty, redis-older), what was acknowledged is in the memory of the edges that hold the document: so no
+// before the answer (appendfsync always), or at its replicas, so it may be killed at any time, with whichever edges. When it
+// forgets (flush, redis-empty, redis-older, master-lost), what was acknowledged is in the memory of the edges that hold the document: so no
 // edge is killed, paused or cut off around that moment. One edge at least is always up, or the clients'
 // retries would only measure patience.
 func Plan(o Options, round int) []Fault {
@@ -146,11 +161,17 @@ func Plan(o Options, round int) []Fault {
 	}
 	// So many in a round that they meet now and then, and that each edge is also well at times.
 	wanted := 3 + random.IntN(int(max(o.Duration/(1500*time.Millisecond), 1)))
+	// Where there are replicas and slots that move most rounds are about them: they are few of many kinds.
+	if rare := o.rare(); len(rare) > 0 && random.IntN(4) > 0 {
+		if f := draw(random, o, rare); f.At+f.For+healedBefore <= o.Duration {
+			plan = append(plan, f)
+		}
+	}
 	for range 20 * wanted {
-		if len(plan) == wanted {
+		if len(plan) >= wanted {
 			break
 		}
-		f := draw(random, o)
+		f := draw(random, o, o.Kinds)
 		if f.At+f.For+healedBefore <= o.Duration && o.allows(plan, f) {
 			plan = append(plan, f)
 		}
@@ -159,8 +180,18 @@ func Plan(o Options, round int) []Fault {
 	return plan
 }
 
-func draw(random *rand.Rand, o Options) Fault {
-	f := Fault{Kind: o.Kinds[random.IntN(len(o.Kinds))]}
+// rare are the kinds that need more servers than one.
+func (o Options) rare() (list []Kind) {
+	for _, k := range o.Kinds {
+		if k.replaces() || k == Reshard {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+func draw(random *rand.Rand, o Options, kinds []Kind) Fault {
+	f := Fault{Kind: kinds[random.IntN(len(kinds))]}
 	f.At = 200*time.Millisecond + time.Duration(random.Int64N(int64(max(o.Duration-500*time.Millisecond, 1))))
 	if !f.Kind.ofRedis() {
 		f.Edge = random.IntN(o.Edges)
@@ -181,8 +212,13 @@ func draw(random *rand.Rand, o Options) Fault {
 		f.For = between(300*time.Millisecond, 2*time.Second)
 	case StallPubSub:
 		f.For = between(300*time.Millisecond, 2*o.Lease)
-	case CloseSession:
+	case CloseSession, MasterKill, MasterPause, Failover:
 		f.Flow = random.IntN(max(o.Flows, 1))
+	case MasterLost: // so long its replicas lag
+		f.Flow = random.IntN(max(o.Flows, 1))
+		f.For = between(300*time.Millisecond, 1500*time.Millisecond)
+	case SentinelKill:
+		f.Edge, f.For = random.IntN(o.Edges), between(500*time.Millisecond, 3*time.Second)
 	case CutPubSub:
 		f.Count = 1
 	case CutCommands, CutClients:
@@ -200,7 +236,7 @@ func draw(random *rand.Rand, o Options) Fault {
 func (o Options) allows(plan []Fault, f Fault) bool {
 	down := 1
 	for _, g := range plan {
-		if calm(f, g) || calm(g, f) {
+		if calm(f, g) || calm(g, f) || apart(f, g) || apart(g, f) {
 			return false
 		}
 		if !together(f, g, recovery) {
@@ -218,6 +254,14 @@ func (o Options) allows(plan []Fault, f Fault) bool {
 		}
 	}
 	return !f.Kind.outage() || down < o.Edges
+}
+
+// apart says whether g must not be in a round with f. How long a failover takes is the servers', so what
+// would meet it can not be planned apart: the next one, or what needs all of the Cluster.
+func apart(f, g Fault) bool {
+	return f.Kind.replaces() && (g.Kind.replaces() || g.Kind == SentinelKill || g.Kind == Reshard || g.Kind == Flush) ||
+		f.Kind == Reshard && (g.Kind == Reshard || g.Kind == Flush) ||
+		f.Kind == MasterLost && g.At > f.At // nor what makes an edge forget before it has put back what was lost
 }
 
 // calm says whether g falls into the time around f in which all must be well.

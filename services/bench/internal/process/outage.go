@@ -1,10 +1,7 @@
 package process
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // What one does to a process to see what the others make of it. One goroutine at a time does it.
@@ -45,74 +41,6 @@ func (p *Process) Alive() bool {
 
 // AwaitReady waits until the process serves, or has ended, or 15 s are over.
 func (p *Process) AwaitReady() error { return p.awaitReady() }
-
-// KeepingRedis starts a redis-server that writes every command to its append-only file in a directory
-// before it answers it: what was acknowledged outlives a kill.
-func KeepingRedis(dir string) (*Process, error) {
-	p, err := redis("--dir", dir, "--appendonly", "yes", "--appendfsync", "always", "--logfile", filepath.Join(dir, "redis.log"))
-	if err != nil {
-		return nil, err
-	}
-	p.ready = func() bool {
-		reply, err := Ask(p.Addr, "PING")
-		return err == nil && len(reply) == 1 && reply[0] == "PONG"
-	}
-	return start(p)
-}
-
-// Ask sends one command to a Redis and gives its reply: one string, or those of an array.
-func Ask(addr string, command ...string) ([]string, error) {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Redis: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	request := fmt.Sprintf("*%d\r\n", len(command))
-	for _, word := range command {
-		request += fmt.Sprintf("$%d\r\n%s\r\n", len(word), word)
-	}
-	if _, err := io.WriteString(conn, request); err != nil {
-		return nil, fmt.Errorf("ask Redis for %s: %w", command[0], err)
-	}
-	reply, err := readReply(bufio.NewReader(conn))
-	if err != nil {
-		return nil, fmt.Errorf("read Redis's reply to %s: %w", command[0], err)
-	}
-	return reply, nil
-}
-
-func readReply(r *bufio.Reader) ([]string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	kind, text := line[0], strings.TrimRight(line[1:], "\r\n")
-	switch kind {
-	case '+', ':':
-		return []string{text}, nil
-	case '-':
-		return nil, fmt.Errorf("%s", text)
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return nil, err
-	}
-	if kind == '$' {
-		value := make([]byte, n+2)
-		_, err := io.ReadFull(r, value)
-		return []string{string(value[:n])}, err
-	}
-	var all []string
-	for range n {
-		part, err := readReply(r)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, part...)
-	}
-	return all, nil
-}
 
 // Goroutines asks a Go server, through its pprof handler, how many goroutines it has.
 func (p *Process) Goroutines() (int, error) {

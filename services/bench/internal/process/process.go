@@ -146,6 +146,9 @@ func EdgeAt(binary, id, redisURL string, log io.Writer, environ ...string) (*Pro
 	environ = append([]string{
 		"HELIX_HTTP_ADDR=" + addr, "HELIX_ADMIN_ADDR=" + admin, "HELIX_NODE_ID=" + id, "HELIX_REDIS_URL=" + redisURL,
 		"HELIX_SOCKET_ALLOWED_ORIGINS=*", "HELIX_LOG_LEVEL=warn",
+		// All clients come from one address here. What they cost is counted, but nothing is refused.
+		"HELIX_ADDRESS_MAX_SOCKETS=1000000", "HELIX_ADDRESS_SOCKET_RATE=1000000", "HELIX_ADDRESS_JOIN_RATE=1000000",
+		"HELIX_ADDRESS_REQUEST_RATE=1000000", "HELIX_SOCKET_MESSAGE_RATE=1000000", "HELIX_HTTP_MAX_CONNECTIONS=1000000",
 	}, environ...)
 	return start(&Process{
 		Name: id, Addr: addr, admin: admin, binary: binary, environ: environ, log: log,
@@ -173,15 +176,24 @@ func Floor() (*Process, error) {
 // taking longer than 15 s.
 func (p *Process) Stop() (byItself bool) {
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may be paused
+	_, byItself = p.Terminate(15 * time.Second)
+	return byItself
+}
+
+// Terminate asks the process to end (SIGTERM) and waits for that. It gives the exit code, and whether the
+// process ended by itself: past the grace period it is killed.
+func (p *Process) Terminate(grace time.Duration) (code int, byItself bool) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
 	select {
 	case <-p.exited:
-		return true
-	case <-time.After(15 * time.Second):
+		byItself = true
+	case <-timer.C:
 		_ = p.cmd.Process.Kill()
 		<-p.exited
-		return false
 	}
+	return p.cmd.ProcessState.ExitCode(), byItself
 }
 
 // CPU is the time that the process has used, user and system. The kernel counts in steps of 10 ms.

@@ -1,4 +1,4 @@
-// Package api is the HTTP face of an edge: flows, their documents and their sessions over the flows
+// Package api is the HTTP face of an edge: flows, their documents, versions and sessions over the flows
 // boundary, the OpenAPI document that describes them, health, the embedded page, and beside them the
 // handler of the admin listener.
 //
@@ -32,6 +32,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"helix/shared/flows"
+	"helix/shared/telemetry"
 )
 
 const (
@@ -50,6 +51,13 @@ type Options struct {
 	// Authenticate says who asks, by the bearer token of a request. Its error is refused as it is: 401 for
 	// flows.ErrUnauthenticated and flows.ErrTokenExpired. Nil: everybody may do everything, with no token.
 	Authenticate func(ctx context.Context, token string) (flows.Identity, error)
+	// Allow says whether an address may ask once more, and with a user whether they may: how long to wait, and
+	// which limit that is, where not. The request's RemoteAddr is the client's. Nil: everybody may.
+	Allow func(r *http.Request, user string) (limit string, retryAfter time.Duration)
+	// Refused is told the code of every refusal; nil: nobody is.
+	Refused func(code string)
+	// Security is told of refusals that an attack may be behind; it may be nil.
+	Security *telemetry.SecurityLog
 	// Socket serves /socket/websocket, with and without a trailing slash, every method of it, with
 	// nothing of this package around it but this: a write deadline that an earlier request left on
 	// the connection is taken off.
@@ -57,6 +65,8 @@ type Options struct {
 	// Ready says whether the node may be sent traffic; nil, the function or its error, means yes. What
 	// the public listener tells of the error is its NotReady part.
 	Ready func(context.Context) error
+	// Traces follows changes; nil follows none.
+	Traces *telemetry.Traces
 	// Log takes refusals with a cause, panics and, at debug level, every request; nil is silent.
 	Log *slog.Logger
 	// Version is what GET /api/version says.
@@ -74,10 +84,14 @@ type Options struct {
 type api struct {
 	answerer
 	flows   *flows.Flows
+	traces  *telemetry.Traces
 	knows   func(ctx context.Context, token string) (flows.Identity, error)
+	allow   func(r *http.Request, user string) (limit string, retryAfter time.Duration)
 	ready   func(context.Context) error
-	version string
+	release string // that /api/version tells
 	page    page
+	slots   slots   // of documents
+	answers answers // the same, as they are sent
 }
 
 // New makes the handler of the public listener. It panics when a required option is missing or the
@@ -99,12 +113,16 @@ func New(o Options) http.Handler {
 
 func routes(o Options) chi.Router {
 	a := &api{
-		answerer: newAnswerer(o.Log),
+		answerer: answerer{newAnswerer(o.Log).log, o.Refused, o.Security},
 		flows:    o.Flows,
+		traces:   o.Traces,
 		knows:    o.Authenticate,
+		allow:    o.Allow,
 		ready:    o.Ready,
-		version:  o.Version,
+		release:  o.Version,
 		page:     mustReadPage(o.Page),
+		slots:    make(slots, documentsAtOnce),
+		answers:  answers{most: mostAnswered},
 	}
 	r := chi.NewRouter()
 	r.Use(
@@ -121,16 +139,22 @@ func routes(o Options) chi.Router {
 	r.MethodNotAllowed(a.methodNotAllowed)
 
 	r.Group(func(r chi.Router) {
-		r.Use(a.authenticate)
+		r.Use(a.limitAddress, a.authenticate, a.limitUser)
 		read, write, manage := r.With(a.needs(flows.Read)), r.With(a.needs(flows.Write)), r.With(a.needs(flows.Manage))
 		r.Get("/api/flows", a.listFlows)   // shows what one may read
 		r.Get("/api/sessions", a.sessions) // the same
 		read.Get("/api/flows/{id}", a.document)
 		read.Get("/api/flows/{id}/status", a.status)
+		read.Get("/api/flows/{id}/outline", a.outline)
+		read.Get("/api/flows/{id}/versions", a.listVersions)
+		read.Get("/api/flows/{id}/versions/{version}", a.version)
+		write.Post("/api/flows/{id}/versions", a.nameVersion)
+		write.Patch("/api/flows/{id}/versions/{version}", a.renameVersion)
 		write.Put("/api/flows/{id}", a.putDocument)
 		write.Post("/api/flows/{id}/changes", a.change)
 		manage.Delete("/api/flows/{id}", a.deleteDocument)
 		manage.Delete("/api/flows/{id}/session", a.closeSession)
+		manage.Delete("/api/flows/{id}/versions/{version}", a.removeVersion)
 	})
 	r.Get("/api/version", a.getVersion)
 	r.Get("/api/openapi.json", a.openAPI)
@@ -147,7 +171,7 @@ func isSocket(u *url.URL) bool {
 func (a *api) getVersion(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, r, http.StatusOK, struct {
 		Version string `json:"version"`
-	}{a.version})
+	}{a.release})
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -30,7 +30,13 @@ func (a *api) change(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	who := identityOf(r.Context())
+	change.UserID, change.UserName = who.UserID(), who.Name()
+	span := a.traces.Change(id)
+	change.Trace = span
 	receipt, err := a.flows.Change(r.Context(), id, change)
+	span.Number("seq", int64(receipt.Seq))
+	span.End(err)
 	if err != nil {
 		a.refuse(w, r, err)
 		return

@@ -21,15 +21,16 @@ type flowSummary struct {
 	UpdatedAt   *time.Time `json:"updated_at"`
 	Active      bool       `json:"active"`
 	ClientCount int        `json:"client_count"`
+	Members     *[]member  `json:"members,omitempty"`
 }
 
 func (a *api) listFlows(w http.ResponseWriter, r *http.Request) {
-	cursor, limit, err := pageOf(r.URL)
+	q, err := pageOf(r.URL, true)
 	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
-	l, err := a.flows.ListReadable(r.Context(), identityOf(r.Context()), cursor, limit)
+	l, err := a.flows.ListReadable(r.Context(), identityOf(r.Context()), q.cursor, q.limit)
 	if err != nil {
 		a.refuse(w, r, err)
 		return
@@ -39,84 +40,111 @@ func (a *api) listFlows(w http.ResponseWriter, r *http.Request) {
 		s := &l.Flows[i]
 		list[i] = flowSummary{
 			s.Flow, s.Title, s.Nodes, s.Edges, s.UpToDate(), s.Epoch, s.Seq,
-			timeOrNull(s.CreatedAt), timeOrNull(s.UpdatedAt), s.Active, s.ClientCount,
+			timeOrNull(s.CreatedAt), timeOrNull(s.UpdatedAt), s.Active, s.ClientCount, nil,
 		}
 	}
-	var next *string
-	if l.Next != "" {
-		next = &l.Next
+	if q.members {
+		if err := a.addMembers(r, list); err != nil {
+			a.refuse(w, r, err)
+			return
+		}
 	}
 	a.answer(w, r, http.StatusOK, struct {
 		Flows      []flowSummary `json:"flows"`
 		NextCursor *string       `json:"next_cursor"`
-	}{list, next})
+	}{list, textOrNull(l.Next)})
 }
 
-// pageOf reads ?limit= and ?cursor=. It is strict: a misspelt parameter would be a first page for ever.
-func pageOf(u *url.URL) (cursor string, limit int, err error) {
+// pageQuery is what the query of a list says.
+type pageQuery struct {
+	cursor  string
+	limit   int // 0: it does not say
+	members bool
+}
+
+// pageOf reads ?limit= and ?cursor=, and ?members= where a list has them. It is strict: a misspelt parameter
+// would be a first page for ever.
+func pageOf(u *url.URL, hasMembers bool) (q pageQuery, err error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return "", 0, flows.ErrInvalidPageQuery.Because(err)
+		return pageQuery{}, flows.ErrInvalidPageQuery.Because(err)
 	}
 	for name, values := range query {
 		switch {
 		case len(values) != 1:
-			return "", 0, flows.ErrInvalidPageQuery
+			return pageQuery{}, flows.ErrInvalidPageQuery
 		case name == "cursor":
-			cursor = values[0]
+			q.cursor = values[0]
 		case name == "limit":
-			if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 {
-				return "", 0, flows.ErrInvalidPageQuery
+			if q.limit, err = strconv.Atoi(values[0]); err != nil || q.limit < 1 {
+				return pageQuery{}, flows.ErrInvalidPageQuery
 			}
+		case name == "members" && hasMembers && (values[0] == "true" || values[0] == "false"):
+			q.members = values[0] == "true"
 		default:
-			return "", 0, flows.ErrInvalidPageQuery
+			return pageQuery{}, flows.ErrInvalidPageQuery
 		}
 	}
-	return cursor, limit, nil
+	if q.members && q.limit > mostWithMembers {
+		return pageQuery{}, errManyMembers
+	}
+	return q, nil
 }
 
 func (a *api) document(w http.ResponseWriter, r *http.Request) {
+	d, ok := a.readDocument(w, r)
+	if !ok {
+		return
+	}
+	defer a.answers.hold(w, len(d.JSON))()
+	describe(w, d.Position, d.UpdatedAt)
+	w.Header().Set("Content-Length", strconv.Itoa(len(d.JSON)))
+	sendCached(w, http.StatusOK, "application/json", aDocumentKept, d.JSON)
+}
+
+// readDocument reads the document of the flow that the path names. Where it is not to be sent, as where the
+// request's conditions say so, the request is answered and ok false.
+func (a *api) readDocument(w http.ResponseWriter, r *http.Request) (d flows.Document, ok bool) {
 	id, err := flowID(r)
 	if err != nil {
 		a.refuse(w, r, err)
-		return
+		return d, false
 	}
 	c, err := conditionsOf(r)
 	if err != nil {
 		a.refuse(w, r, err)
-		return
+		return d, false
 	}
 	if c.given() { // what is as it was is not read
 		s, err := a.flows.Summary(r.Context(), id)
 		if err != nil {
 			a.refuse(w, r, err)
-			return
+			return d, false
 		}
-		if a.answerOnCondition(w, r, c, s.Position, s.UpdatedAt) {
-			return
+		if a.answerOnCondition(w, r, c, s.Position, s.UpdatedAt, aDocumentKept) {
+			return d, false
 		}
 	}
-	d, err := a.flows.Document(r.Context(), id)
+	d, err = inTurn(r.Context(), a.slots, func() (flows.Document, error) { return a.flows.Document(r.Context(), id) })
 	if err != nil {
 		a.refuse(w, r, err)
-		return
+		return d, false
 	}
-	if a.answerOnCondition(w, r, c, d.Position, d.UpdatedAt) { // it may have changed in between
-		return
-	}
-	describe(w, d.Position, d.UpdatedAt)
-	w.Header().Set("Content-Length", strconv.Itoa(len(d.JSON)))
-	sendCached(w, http.StatusOK, "application/json", "private, no-cache", d.JSON)
+	return d, !a.answerOnCondition(w, r, c, d.Position, d.UpdatedAt, aDocumentKept) // it may have changed in between
 }
 
-// answerOnCondition answers a request for a document whose conditions say that it is not to be sent.
-func (a *api) answerOnCondition(w http.ResponseWriter, r *http.Request, c conditions, at flows.Position, updated time.Time) bool {
+// aDocumentKept: a document may be kept, but is asked for again each time.
+const aDocumentKept = "private, no-cache"
+
+// answerOnCondition answers a request for a document whose conditions say that it is not to be sent. cache
+// says how it may be kept.
+func (a *api) answerOnCondition(w http.ResponseWriter, r *http.Request, c conditions, at flows.Position, updated time.Time, cache string) bool {
 	switch {
 	case c.match.given && !c.match.matches(at, false):
 		a.refuse(w, r, flows.ErrPrecondition)
 	case c.noneMatch.matches(at, true):
 		describe(w, at, updated)
-		w.Header().Set("Cache-Control", "private, no-cache")
+		w.Header().Set("Cache-Control", cache)
 		w.WriteHeader(http.StatusNotModified)
 	default:
 		return false
@@ -156,7 +184,7 @@ func (a *api) putDocument(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	got, err := a.flows.Replace(r.Context(), raw, body, c.allow())
+	got, err := inTurn(r.Context(), a.slots, func() (flows.Replaced, error) { return a.flows.Replace(r.Context(), raw, body, c.allow()) })
 	if err != nil {
 		a.refuse(w, r, err)
 		return

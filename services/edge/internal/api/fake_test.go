@@ -34,14 +34,20 @@ type fakeSessions struct {
 	document flows.Document
 	replaced flows.Replaced
 	at       flows.Position // that conditions are asked with
+	versions []flows.Version
+	more     bool
+	version  flows.Version
+	members  [][]flows.Profile
 
-	mu     sync.Mutex
-	asked  []flows.ID
-	change flows.Change
-	after  flows.Place
-	limit  int
-	put    string
-	hadEnd bool // the context had a deadline
+	mu       sync.Mutex
+	asked    []flows.ID
+	change   flows.Change
+	after    flows.Place
+	limit    int
+	put      string
+	below    uint64
+	askedFor string // a version
+	hadEnd   bool   // the context had a deadline
 }
 
 func (f *fakeSessions) ask(ctx context.Context, id flows.ID) error {
@@ -108,6 +114,45 @@ func (f *fakeSessions) Delete(ctx context.Context, id flows.ID, only flows.Condi
 		err = flows.ErrPrecondition
 	}
 	return err
+}
+
+func (f *fakeSessions) Versions(ctx context.Context, id flows.ID, below uint64, limit int) ([]flows.Version, bool, error) {
+	err := f.ask(ctx, id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.below, f.limit = below, limit
+	return f.versions, f.more, err
+}
+
+func (f *fakeSessions) Version(ctx context.Context, id flows.ID, version string) (flows.Version, []byte, error) {
+	return f.version, f.document.JSON, f.askVersion(ctx, id, version)
+}
+
+func (f *fakeSessions) NameVersion(ctx context.Context, id flows.ID, name string) (flows.Version, error) {
+	v := f.version
+	v.Name = name
+	return v, f.ask(ctx, id)
+}
+
+func (f *fakeSessions) RenameVersion(ctx context.Context, id flows.ID, version, name string) (flows.Version, error) {
+	v := f.version
+	v.Name = name
+	return v, f.askVersion(ctx, id, version)
+}
+
+func (f *fakeSessions) RemoveVersion(ctx context.Context, id flows.ID, version string) error {
+	return f.askVersion(ctx, id, version)
+}
+
+func (f *fakeSessions) askVersion(ctx context.Context, id flows.ID, version string) error {
+	f.mu.Lock()
+	f.askedFor = version
+	f.mu.Unlock()
+	return f.ask(ctx, id)
+}
+
+func (f *fakeSessions) Members(_ context.Context, ids []flows.ID, _ int) ([][]flows.Profile, error) {
+	return f.members[:len(ids)], nil
 }
 
 func (f *fakeSessions) lastAsked() flows.ID {

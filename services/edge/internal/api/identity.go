@@ -10,6 +10,14 @@ import (
 
 type identityKey struct{}
 
+// userOf is the user who asks, where that is known.
+func userOf(ctx context.Context) string {
+	if who, ok := ctx.Value(identityKey{}).(flows.Identity); ok {
+		return who.UserID()
+	}
+	return ""
+}
+
 // identityOf is who asks: authenticate put it there.
 func identityOf(ctx context.Context) flows.Identity { return ctx.Value(identityKey{}).(flows.Identity) }
 

@@ -17,11 +17,19 @@ var guarded = map[string]struct {
 	path, body string
 	right      flows.Right
 }{
-	"GET /api/flows":                 {"/api/flows", "", 0},
-	"GET /api/sessions":              {"/api/sessions", "", 0},
-	"GET /api/flows/{id}":            {"/api/flows/demo", "", flows.Read},
-	"GET /api/flows/{id}/status":     {"/api/flows/demo/status", "", flows.Read},
-	"PUT /api/flows/{id}":            {"/api/flows/demo", `{}`, flows.Write},
+	"GET /api/flows":                {"/api/flows", "", 0},
+	"GET /api/sessions":             {"/api/sessions", "", 0},
+	"GET /api/flows/{id}":           {"/api/flows/demo", "", flows.Read},
+	"GET /api/flows/{id}/status":    {"/api/flows/demo/status", "", flows.Read},
+	"PUT /api/flows/{id}":           {"/api/flows/demo", `{}`, flows.Write},
+	"GET /api/flows/{id}/outline":   {"/api/flows/demo/outline", "", flows.Read},
+	"GET /api/flows/{id}/versions":  {"/api/flows/demo/versions", "", flows.Read},
+	"POST /api/flows/{id}/versions": {"/api/flows/demo/versions", `{"name":"x"}`, flows.Write},
+
+	"GET /api/flows/{id}/versions/{version}":    {"/api/flows/demo/versions/v", "", flows.Read},
+	"PATCH /api/flows/{id}/versions/{version}":  {"/api/flows/demo/versions/v", `{"name":"x"}`, flows.Write},
+	"DELETE /api/flows/{id}/versions/{version}": {"/api/flows/demo/versions/v", "", flows.Manage},
+
 	"POST /api/flows/{id}/changes":   {"/api/flows/demo/changes", `{"changes":{}}`, flows.Write},
 	"DELETE /api/flows/{id}":         {"/api/flows/demo", "", flows.Manage},
 	"DELETE /api/flows/{id}/session": {"/api/flows/demo/session", "", flows.Manage},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"helix/shared/flows"
+	"helix/shared/telemetry"
 )
 
 // problem is the body of every refusal (RFC 9457). Its type is about:blank, so the title is the
@@ -50,6 +52,10 @@ var statuses = map[string]int{
 	flows.ErrDocumentTooDeep.Code:  http.StatusUnprocessableEntity,
 	flows.ErrNullMember.Code:       http.StatusUnprocessableEntity,
 	flows.ErrInvalidPageQuery.Code: http.StatusBadRequest,
+
+	flows.ErrNoVersion.Code:          http.StatusNotFound,
+	flows.ErrInvalidVersionName.Code: http.StatusUnprocessableEntity,
+	flows.ErrVersionsFull.Code:       http.StatusConflict,
 }
 
 // refusal is what HTTP itself refuses, before the boundary is asked.
@@ -64,11 +70,13 @@ func (e *refusal) Error() string { return e.detail }
 var (
 	errNotFound     = &refusal{http.StatusNotFound, "not_found", "there is nothing at this path"}
 	errMethod       = &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take this method; the Allow header names those that it takes"}
+	errTooOften     = &refusal{http.StatusTooManyRequests, flows.ErrRateLimited.Code, "too many requests in too short a time; the header Retry-After says when to come back"}
 	errCrossOrigin  = &refusal{http.StatusForbidden, "cross_origin", "a page of another origin may not change anything here"}
 	errMediaType    = &refusal{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be sent as application/json"}
 	errBodyTooLarge = &refusal{http.StatusRequestEntityTooLarge, "body_too_large", "the request's body is too large"}
 	errCondition    = &refusal{http.StatusBadRequest, "invalid_condition", "If-Match and If-None-Match take entity tags, in quotes and with commas between them, or *"}
 	errBodyTimeout  = &refusal{http.StatusRequestTimeout, "request_timeout", "the request's body did not arrive in time"}
+	errManyMembers  = &refusal{http.StatusBadRequest, "invalid_query", fmt.Sprintf("with members=true limit must be from 1 to %d", mostWithMembers)}
 	errInternal     = &refusal{http.StatusInternalServerError, "internal", "something went wrong in the server; the request id finds it in the log"}
 )
 
@@ -91,7 +99,11 @@ func refusalOf(err error) *refusal {
 }
 
 // answerer writes answers and refusals; the public and the admin handler share it.
-type answerer struct{ log *slog.Logger }
+type answerer struct {
+	log      *slog.Logger
+	refused  func(code string)      // nil: nobody counts
+	security *telemetry.SecurityLog // nil: nobody is told
+}
 
 func newAnswerer(log *slog.Logger) answerer {
 	if log == nil {
@@ -130,7 +142,13 @@ func (a answerer) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.log.Log(r.Context(), level, "request refused", "request_id", id, "method", r.Method,
 		"path", r.URL.Path, "status", f.status, "code", f.code, "error", err)
 
-	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
+	if a.refused != nil {
+		a.refused(f.code)
+	}
+	a.suspect(r, f, err)
+
+	again := f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests
+	if again && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1")
 	}
 	body, err := encode(problem{"about:blank", http.StatusText(f.status), f.status, f.detail, f.code, id})

@@ -36,6 +36,8 @@ func (c *flowChannel) Join(payload []byte) {
 	if err == nil {
 		c.present = opts.Presence != nil
 		opts.Presence = c.signed(opts.Presence)
+		who := identityOf(c.topic)
+		opts.UserID, opts.UserName = who.UserID(), who.Name()
 		c.membership, err = c.router.Flows.Join(c.rawID, opts, c)
 	}
 	if err != nil {
@@ -134,6 +136,7 @@ func (c *flowChannel) change(m *phoenix.Message) {
 		c.refuse(m.Ref, flows.ErrUnauthorized)
 		return
 	}
+	span := c.router.Traces.Change(c.rawID)
 	if c.limiter == nil {
 		c.limiter = rate.NewLimiter(c.router.Rate, c.router.Burst)
 	}
@@ -147,9 +150,10 @@ func (c *flowChannel) change(m *phoenix.Message) {
 	}
 	if err != nil {
 		c.refuse(m.Ref, err)
+		span.End(err)
 		return
 	}
-	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id})
+	c.membership.Change(flows.Change{Changes: changes, Tag: m.Ref, ID: id, Trace: span})
 }
 
 // signal passes a signal on. Data that is left out is null.
@@ -240,6 +244,7 @@ func changeID(payload []byte) (id uint64, err error) {
 func (c *flowChannel) refuse(ref []byte, err error) {
 	e := flows.AsError(err)
 	c.router.Metrics.Refusals.WithLabelValues(e.Code).Inc()
+	c.suspect(e, "change")
 	c.topic.Reply(ref, false, refusal(e))
 }
 
@@ -266,6 +271,7 @@ func (c *flowChannel) Joined(j flows.Joined) {
 func (c *flowChannel) Refused(err error) {
 	e := flows.AsError(err)
 	c.router.Metrics.Refusals.WithLabelValues(e.Code).Inc()
+	c.suspect(e, "join")
 	if errors.Is(e, flows.ErrUnavailable) {
 		c.router.Log.Debug("a join was refused", "flow", c.rawID, "error", err)
 	}

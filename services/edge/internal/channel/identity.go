@@ -6,6 +6,7 @@ import (
 	"helix/edge/internal/socket"
 	"helix/shared/flows"
 	"helix/shared/phoenix"
+	"helix/shared/telemetry"
 )
 
 // nobody may do nothing: who is on a socket whose connect step did not say.
@@ -19,6 +20,13 @@ func identityOf(t *socket.Topic) flows.Identity {
 		return who
 	}
 	return nobody{}
+}
+
+// suspect tells of a refusal for want of a right.
+func (c *flowChannel) suspect(e *flows.Error, what string) {
+	if e.Code == flows.ErrUnauthorized.Code {
+		c.topic.Suspect(telemetry.SecurityRight, "what", what, "flow", c.rawID)
+	}
 }
 
 // signed puts who the client is, where the edge knows it, behind what it tells of itself: of doubled keys the

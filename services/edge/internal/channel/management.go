@@ -7,6 +7,7 @@ import (
 	"helix/edge/internal/socket"
 	"helix/shared/flows"
 	"helix/shared/phoenix"
+	"helix/shared/telemetry"
 )
 
 // managementChannel is one client on the topic flow_management.
@@ -39,6 +40,7 @@ func (c *managementChannel) Handle(m *phoenix.Message) {
 	who := identityOf(c.topic)
 	if flow, err := flows.ParseID(id); err == nil && !who.May(flows.Manage, flow) { // an id that is none is refused as ever
 		c.router.Metrics.Refusals.WithLabelValues(flows.ErrUnauthorized.Code).Inc()
+		c.topic.Suspect(telemetry.SecurityRight, "what", "flow_deleted", "flow", id)
 		c.topic.Reply(m.Ref, false, refusal(flows.ErrUnauthorized))
 		return
 	}

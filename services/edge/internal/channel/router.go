@@ -31,6 +31,7 @@ type Options struct {
 	SignalRate  rate.Limit
 	SignalBurst int
 	Metrics     *telemetry.Metrics
+	Traces      *telemetry.Traces // nil: changes are not followed
 	Log         *slog.Logger
 	// Timeout bounds what a management message waits for.
 	Timeout time.Duration

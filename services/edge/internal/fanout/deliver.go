@@ -17,7 +17,7 @@ func (f *Flow) Message(payload string) {
 	f.guard(func() {
 		switch {
 		case m.Update != nil:
-			f.update(m.Update)
+			f.received(m.Update)
 		case m.Count != nil:
 			f.countMessage(m.Count)
 		case m.Presence != nil:
@@ -80,8 +80,10 @@ func (f *Flow) update(u *session.Update) {
 
 // deliver gives the members an update that follows on the newest.
 func (f *Flow) deliver(u *session.Update) {
+	span := f.delivering(u)
 	known := f.history.Seq
 	f.history.take(u)
+	f.keeping.fresh = true
 	f.settle()
 	f.lagging.miss(f, u, known)
 	deliveries, delivered := 0, 0
@@ -100,8 +102,10 @@ func (f *Flow) deliver(u *session.Update) {
 		}
 		deliveries += len(g.members) * len(u.Changes)
 	}
+	f.hub.Metrics.DeliveryLag.Observe(max(0, time.Since(u.At).Seconds()))
 	f.hub.Metrics.Deliveries.Add(float64(deliveries))
 	f.hub.Metrics.DeliveredBytes.Add(float64(delivered))
+	f.delivered(span, u, delivered)
 	if len(f.catching) > 0 {
 		f.letCatching()
 	}
@@ -176,6 +180,9 @@ func (f *Flow) sessionEnded(why flows.End, at time.Time) {
 	f.notice = notice{}
 	f.runs++
 	f.presence, f.signals = presence{}, signals{} // Redis forgot them with the session
+	if f.token != 0 {
+		f.oweVersion()
+	}
 	f.dropLease()
 	f.registering.due = time.Time{}
 	if why == flows.EndDeleted {

@@ -18,11 +18,17 @@ import (
 const mostTries = 20
 
 // Change implements flows.Sessions.
-func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (flows.Receipt, error) {
+func (h *Hub) Change(ctx context.Context, id flows.ID, c flows.Change) (receipt flows.Receipt, err error) {
 	f := h.Store.Flow(id)
+	h.signChange(f, &c)
+	run := followed(c).Run()
+	c.Trace = run
+	defer func() { run.End(err) }()
 	guard := session.Guard{Limit: h.MaxDocument}
 	for range mostTries {
+		script := run.Script()
 		got, err := f.ChangeOne(ctx, c, guard)
+		script.End(err)
 		switch {
 		case errors.Is(err, session.ErrFull):
 			if guard, err = h.tryOne(ctx, f, c); err != nil {
@@ -213,6 +219,7 @@ func (h *Hub) Replace(ctx context.Context, id flows.ID, to *document.Document, o
 			return flows.Replaced{}, unavailable(err)
 		default:
 			r := h.changed(ctx, f, got)
+			h.keepReplaced(ctx, f, &held)
 			return flows.Replaced{Position: flows.Position{Epoch: r.Epoch, Seq: r.Seq}, Created: !held.exists, Changed: true}, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"helix/shared/flows"
 	"helix/shared/lanes"
 	"helix/shared/session"
+	"helix/shared/telemetry"
 )
 
 // Flow is one flow on this edge.
@@ -52,10 +53,12 @@ type Flow struct {
 	registering registration
 	repairing   repair
 	folding     foldings
+	keeping     keeping
 	outbox      outbox
 	presence    presence
 	signals     signals
-	runs        uint64 // counts what made calls that were under way void, for presence and signals
+	receiving   *telemetry.Span // of the message that is handled, where it is followed
+	runs        uint64          // counts what made calls that were under way void, for presence and signals
 	notice      notice
 	rested      uint64    // the seq at which nothing was going on
 	armed       time.Time // when the service's goroutine looks again by itself
@@ -107,9 +110,13 @@ func (f *Flow) run(ctx context.Context, sub *lanes.Subscription) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		next, err := f.look()
+		next, owed, err := f.look()
 		if err != nil {
 			return err
+		}
+		if owed != nil {
+			f.part(ctx, owed)
+			continue
 		}
 		if next == 0 && f.hub.retire(f) {
 			return nil
@@ -130,8 +137,9 @@ func (f *Flow) run(ctx context.Context, sub *lanes.Subscription) error {
 // subscribeTimeout bounds how long joins wait for the subscription; a refused connection tells sooner.
 const subscribeTimeout = 5 * time.Second
 
-// look does what is due and says when to look again; 0: when told, for there may be nothing left to do.
-func (f *Flow) look() (next time.Duration, err error) {
+// look does what is due and says when to look again; 0: when told, for there may be nothing left to do. owed
+// is a version that is to be made before.
+func (f *Flow) look() (next time.Duration, owed *parting, err error) {
 	f.guard(func() {
 		now := time.Now()
 		if !f.registering.due.IsZero() && !now.Before(f.registering.due) {
@@ -163,13 +171,14 @@ func (f *Flow) look() (next time.Duration, err error) {
 		if !f.armed.IsZero() {
 			next = max(time.Until(f.armed), time.Microsecond)
 		}
+		owed, f.keeping.parting = f.keeping.parting, nil
 		if f.done() {
 			next, f.armed = 0, time.Time{}
 		}
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return next, f.failure
+	return next, owed, f.failure
 }
 
 // arm makes sure that the service looks again at t. The caller holds the lock.
@@ -189,7 +198,7 @@ func (f *Flow) kick() {
 // done says whether nothing is left to do here. The caller holds the lock.
 func (f *Flow) done() bool {
 	return f.members.count == 0 && len(f.joining) == 0 && len(f.catching) == 0 && !f.registering.wanted && !f.registering.underWay &&
-		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.left == 0 && f.failure == nil
+		f.outbox.empty() && len(f.presence.dirty) == 0 && !f.presence.telling && f.left == 0 && f.failure == nil && f.keeping.parting == nil
 }
 
 // retire marks a flow that is done, for good. The caller holds the lock of the hub's shard.

@@ -9,8 +9,8 @@ import (
 
 // Folder brings a flow's snapshot up to date, as the holder of its lease must.
 type Folder interface {
-	// Fold writes the snapshot under the lease, if there is enough to write or now asks for it, and says
-	// when to look again. ErrLeaseLost: the lease is another node's.
+	// Fold writes the snapshot under the lease, if there is enough to write or now asks for it, keeps a
+	// version if one is due, and says when to look again. ErrLeaseLost: the lease is another node's.
 	Fold(ctx context.Context, lease *session.Lease) (next time.Duration, err error)
 	// LeaseLost says that the lease with this token is another node's, or nobody's.
 	LeaseLost(token int64)
@@ -40,6 +40,16 @@ const (
 
 // Fold implements Folder.
 func (f *Flow) Fold(ctx context.Context, lease *session.Lease) (next time.Duration, err error) {
+	if next, err = f.foldInTime(ctx, lease); err != nil {
+		return next, err
+	}
+	if err := f.keepInTime(ctx); err != nil {
+		f.hub.Log.Warn("cannot keep a version of a flow", "flow", f.id, "error", err)
+	}
+	return next, nil
+}
+
+func (f *Flow) foldInTime(ctx context.Context, lease *session.Lease) (next time.Duration, err error) {
 	var d session.Folded
 	due := false
 	f.guard(func() {

@@ -52,6 +52,7 @@ func (f *Flow) tryRun() bool {
 	if o.refusing { // it may fit by now
 		o.refusing = false
 		o.body.Start(f.hub.node, o.number)
+		o.body.Trace(o.span.Parent())
 		o.body.Add(o.run[0].num, o.run[0].body())
 	}
 	doc := f.document()

@@ -17,6 +17,7 @@ type history struct {
 	ahead       []*session.Update // what came before what is missing, by seq
 	aheadBytes  int
 
+	authors  authors
 	answered map[string]session.AnsweredChange // newest change ids, by client: for a Redis that forgets them
 }
 
@@ -40,7 +41,10 @@ func (h *history) known() bool { return h.Epoch != "" }
 
 // start puts the history to a position that Redis told; what was known before is forgotten.
 func (h *history) start(p session.Held) {
-	*h = history{Held: p, ahead: h.ahead, aheadBytes: h.aheadBytes, answered: h.answered}
+	if p.Epoch != h.Epoch {
+		h.authors.restart()
+	}
+	*h = history{Held: p, ahead: h.ahead, aheadBytes: h.aheadBytes, answered: h.answered, authors: h.authors}
 }
 
 // take notes an update that follows on the newest. What of it is not newer is noted too: runs are whole.
@@ -51,8 +55,9 @@ func (h *history) take(u *session.Update) {
 	h.noteIDs(u)
 }
 
-// noteIDs remembers the change ids of an update.
+// noteIDs remembers the change ids of an update, and whose changes they are.
 func (h *history) noteIDs(u *session.Update) {
+	h.authors.note(u)
 	for i := range u.Changes {
 		if c := &u.Changes[i]; c.ID > 0 {
 			h.answer(c.ClientID, c.ID, u.At)

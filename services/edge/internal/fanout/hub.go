@@ -33,6 +33,7 @@ type Options struct {
 	// Flush has written what members were told: it is called when nothing more is told for now.
 	Flush   func()
 	Metrics *telemetry.Metrics
+	Traces  *telemetry.Traces // nil: changes are not followed
 	Events  *telemetry.Bus
 	Log     *slog.Logger
 	// NoticeWindow is how long joins and leaves gather before the newest count is told again; the
@@ -43,6 +44,8 @@ type Options struct {
 	// LogChanges and LogAge bound what the log keeps of what the snapshot holds already.
 	LogChanges int
 	LogAge     time.Duration
+	// VersionBounds say how often versions of a document are made, and how many are kept.
+	VersionBounds session.VersionBounds
 	// MaxUnanswered bounds the bytes of a flow's changes on this edge that Redis has not answered;
 	// past it the senders wait.
 	MaxUnanswered int
@@ -57,8 +60,9 @@ const (
 // Hub is the session manager of an edge: it implements flows.Sessions.
 type Hub struct {
 	Options
-	node   string
-	shards [64]shard
+	node    string
+	parting chan struct{} // a place for each flow that keeps its last version
+	shards  [64]shard
 }
 
 type shard struct {
@@ -79,7 +83,7 @@ func NewHub(o Options) *Hub {
 	if o.Flush == nil {
 		o.Flush = func() {}
 	}
-	h := &Hub{Options: o, node: o.Store.Node()}
+	h := &Hub{Options: o, node: o.Store.Node(), parting: make(chan struct{}, mostParts)}
 	for i := range h.shards {
 		h.shards[i].flows = map[flows.ID]*Flow{}
 	}
@@ -96,7 +100,7 @@ func (h *Hub) shard(id flows.ID) *shard {
 
 // Join implements flows.Sessions.
 func (h *Hub) Join(id flows.ID, opts flows.JoinOptions, m flows.Member) flows.Membership {
-	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), hears: opts.Hears(), resume: opts.Resume, presence: string(opts.Presence)}
+	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), hears: opts.Hears(), resume: opts.Resume, presence: string(opts.Presence), userID: opts.UserID, userName: opts.UserName, unsigned: true}
 	for {
 		if f := h.open(id); f.join(mem) {
 			return mem
@@ -141,6 +145,20 @@ func (h *Hub) Empty() bool {
 		s.mu.Unlock()
 		if n > 0 {
 			return false
+		}
+	}
+	return true
+}
+
+// AwaitEmpty waits until no flow has anything left to do on this edge; false: ctx ended before.
+func (h *Hub) AwaitEmpty(ctx context.Context) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !h.Empty() {
+		select {
+		case <-ctx.Done():
+			return h.Empty()
+		case <-tick.C:
 		}
 	}
 	return true

@@ -18,12 +18,16 @@ type member struct {
 
 	// Guarded by flow.mu.
 	state    memberState
-	num      uint64              // the flow's number for it, told with its changes
-	again    uint64              // the oldest change id that it must send again; 0: none
-	done     uint64              // its newest change id that was carried out
-	owes     owed                // the member is, once it is in or caught up
-	lag      *lag                // what it misses; nil: it keeps up
-	presence string              // what it tells of itself; empty: it takes no part
+	num      uint64 // the flow's number for it, told with its changes
+	again    uint64 // the oldest change id that it must send again; 0: none
+	done     uint64 // its newest change id that was carried out
+	owes     owed   // the member is, once it is in or caught up
+	lag      *lag   // what it misses; nil: it keeps up
+	presence string // what it tells of itself; empty: it takes no part
+	userID   string // of its token
+	userName string
+	unsigned bool                // who it is may be news to Redis: told with its next change
+	signed   flows.Author        // that Redis was told
 	signals  map[signalOf][]byte // that it did not take: the newest of each kind
 	group    *group
 	index    int // in group.members

@@ -6,6 +6,7 @@ import (
 
 	"helix/shared/flows"
 	"helix/shared/session"
+	"helix/shared/telemetry"
 )
 
 // outbox is the members' changes on their way to Redis. One run of changes is under way at a time and
@@ -22,6 +23,8 @@ type outbox struct {
 	bytes   int // of waiting and run
 	space   sync.Cond
 	body    session.Body
+	span    *telemetry.Span // of the run, where a change of it is followed
+	script  *telemetry.Span // of its call
 
 	// narrow: the document may be near its limit; changes go one by one, and are tried before.
 	narrow  bool
@@ -40,6 +43,7 @@ type change struct {
 	id       uint64
 	num      uint64 // the member's
 	clientID string
+	span     *telemetry.Span // nil: it is not followed
 }
 
 // body is the change as the store takes it.
@@ -54,6 +58,7 @@ func (o *outbox) empty() bool { return len(o.waiting) == 0 && !o.sending && o.op
 
 // change takes a member's change. It waits while the flow has too many unanswered ones.
 func (f *Flow) change(m *member, c flows.Change) {
+	span := followed(c)
 	data := make([]byte, 0, len(c.Changes)+len(c.Tag))
 	data = append(append(data, c.Changes...), c.Tag...)
 	f.guard(func() {
@@ -62,16 +67,21 @@ func (f *Flow) change(m *member, c flows.Change) {
 			o.space.Wait()
 		}
 		if m.state != memberIn || o.stopped {
+			span.End(errOut)
 			return // it was told that it is out
 		}
 		if m.again > 0 && c.ID > 0 {
 			if c.ID > m.again {
 				m.Answered(c.Tag, flows.Receipt{}, flows.ErrUnavailable)
+				span.End(flows.ErrUnavailable)
 				return
 			}
 			m.again = 0
 		}
-		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes), id: c.ID, num: m.num, clientID: m.clientID})
+		if m.unsigned {
+			f.signChanges(m)
+		}
+		o.waiting = append(o.waiting, change{member: m, data: data, patch: len(c.Changes), id: c.ID, num: m.num, clientID: m.clientID, span: span})
 		o.bytes += len(data)
 		if !o.sending {
 			f.send()
@@ -115,6 +125,7 @@ func (f *Flow) nextRun() {
 	left := copy(o.waiting, o.waiting[n:])
 	clear(o.waiting[left:])
 	o.waiting = o.waiting[:left]
+	o.follow()
 }
 
 // sendRun sends the run that is ready.
@@ -122,6 +133,7 @@ func (f *Flow) sendRun() {
 	o := &f.outbox
 	o.sending = true
 	number := o.number
+	o.script = o.span.Script()
 	guard := session.Guard{Held: f.heldAt(), Limit: f.hub.MaxDocument, Fits: o.fits, FitsAt: o.fitsAt}
 	f.store.Change(&o.body, guard, func(got session.Changed, err error) {
 		f.guard(func() { f.sent(number, got, err) })
@@ -142,6 +154,7 @@ func (f *Flow) sent(number uint64, got session.Changed, err error) {
 	if number != o.number || f.stopped {
 		return
 	}
+	o.script.End(err)
 	var lost *session.LostError
 	switch {
 	case errors.As(err, &lost):
@@ -212,7 +225,7 @@ func (f *Flow) answered(got session.Changed) {
 
 // update is the run as it was published.
 func (o *outbox) update(node string, got session.Changed) *session.Update {
-	u := &session.Update{Epoch: got.Epoch, First: got.First, At: got.At, Bytes: got.Bytes, Before: got.Before, Node: node, Run: o.number, Changes: make([]session.Change, len(o.run))}
+	u := &session.Update{Epoch: got.Epoch, First: got.First, At: got.At, Bytes: got.Bytes, Before: got.Before, Node: node, Run: o.number, Trace: o.span.Parent(), Changes: make([]session.Change, len(o.run))}
 	for i := range o.run {
 		c := &o.run[i]
 		u.Changes[i] = session.Change{Member: c.num, ID: c.id, ClientID: c.clientID, Changes: string(c.changes())}
@@ -249,6 +262,7 @@ func (f *Flow) answerAll(err error) {
 	for i := range o.run {
 		f.answer(&o.run[i], flows.Receipt{}, err)
 	}
+	o.span.End(err)
 	f.runDone()
 	kept := o.waiting[:0]
 	for i := range o.waiting {
@@ -285,11 +299,17 @@ func (f *Flow) answer(c *change, receipt flows.Receipt, err error) {
 	if m.state == memberIn {
 		m.Answered(c.tag(), receipt, err)
 	}
+	if c.span != nil {
+		c.span.Number("seq", int64(receipt.Seq))
+		c.span.End(err)
+	}
 }
 
 // runDone forgets the run.
 func (f *Flow) runDone() {
 	o := &f.outbox
+	o.span.End(nil)
+	o.span, o.script = nil, nil
 	clear(o.run)
 	o.run = o.run[:0]
 	o.open = 0
@@ -315,6 +335,7 @@ func (o *outbox) fail() {
 	o.number++
 	o.waiting, o.run, o.open, o.bytes, o.sending, o.held = nil, nil, 0, 0, false, false
 	o.narrow, o.fits = false, false
+	o.span, o.script = nil, nil
 	o.body = session.Body{}
 	o.space.Broadcast()
 }

@@ -56,7 +56,7 @@ func (m *member) Present(meta []byte) {
 	f, text := m.flow, string(meta)
 	f.guard(func() {
 		if m.state == memberIn && m.presence != "" {
-			m.presence = text
+			m.presence, m.unsigned = text, true
 			f.show(m)
 		}
 	})

@@ -134,6 +134,9 @@ func (f *Flow) registered(run uint64, got session.Registered, err error) {
 	default:
 		r.failing = time.Time{}
 		f.admit(batch, got)
+		if got.Total == 0 {
+			f.oweVersion()
+		}
 		f.holdLease(got.Token)
 		f.scheduleRenewal(got.Next)
 		f.presenceAt(got.Presence)

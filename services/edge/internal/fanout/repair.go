@@ -164,6 +164,7 @@ func (f *Flow) fill(updates []*session.Update) {
 		if u.Last() < first {
 			older = append(older, u)
 			h.recentBytes += sizeOf(u)
+			f.keeping.fresh = true
 			if u.Last() == h.Seq {
 				h.At, h.bytes = u.At, u.Bytes
 			}
@@ -207,6 +208,7 @@ func (f *Flow) adopt(c *session.Content) error {
 // lost: Redis knows less than this edge. Who holds the document puts it back; the others wait for that,
 // and take what they find then.
 func (f *Flow) lost(c *session.Content) error {
+	f.hub.Metrics.Losses.Inc()
 	f.hub.Log.Warn("Redis lost changes of a flow", "flow", f.id, "epoch", c.Epoch, "seq", c.Seq, "held_epoch", f.history.Epoch, "held_seq", f.history.Seq)
 	if f.content.doc == nil {
 		return f.adopt(c) // there is nothing to put back

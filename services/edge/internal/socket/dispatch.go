@@ -5,16 +5,26 @@ import (
 	"time"
 
 	"helix/shared/phoenix"
+	"helix/shared/telemetry"
 )
 
 var (
 	unmatched   = []byte(`{"reason":"unmatched topic"}`)
+	tooOften    = []byte(`{"reason":"rate_limited","message":"too many joins in too short a time; try again a little later"}`)
+	tooLong     = []byte(`{"reason":"invalid_params","message":"a topic, or the refs of a join, are too long"}`)
 	tooMany     = []byte(`{"reason":"too many channels joined"}`)
 	joinCrashed = []byte(`{"reason":"join crashed"}`)
 )
 
 // joinTimeout is how long a message for a topic whose join has no answer yet waits for it.
 const joinTimeout = 5 * time.Second
+
+// mostName bounds the name of a topic as JSON, and mostRefs the refs of a join, in bytes. They are kept for as
+// long as the topic is joined, and all that is sent there begins with them.
+const (
+	mostName = 4 << 10
+	mostRefs = 512
+)
 
 // handle takes one message of the client. An error closes the socket.
 func (s *Socket) handle(data []byte, binary bool) error {
@@ -79,6 +89,10 @@ func (s *Socket) join(old *Topic, m *phoenix.Message) {
 		old.End()
 		s.drop(old)
 	}
+	if len(m.Topic) > mostName || len(m.Ref)+len(m.JoinRef) > mostRefs {
+		s.answer(phoenix.Null, m.Ref, m.Topic, false, tooLong)
+		return
+	}
 	name, ok := m.TopicString()
 	t := &Topic{socket: s, name: string(m.Topic), ref: string(m.Ref)}
 	switch {
@@ -89,6 +103,12 @@ func (s *Socket) join(old *Topic, m *phoenix.Message) {
 	default:
 		t.joinRef = string(m.JoinRef)
 		t.own = t.joinRef
+	}
+	if refused := s.guest.Join(); refused != nil {
+		s.suspect(telemetry.SecurityLimit, "limit", refused.Why)
+		s.server.metrics.Refusals.WithLabelValues("rate_limited").Inc()
+		s.answer([]byte(t.joinRef), m.Ref, m.Topic, false, tooOften)
+		return
 	}
 	if ok {
 		t.channel = s.server.opts.Router.Route(name, t)

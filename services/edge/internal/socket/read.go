@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"helix/shared/phoenix"
+	"helix/shared/telemetry"
 )
 
 // buffers are lent to sockets while bytes of theirs are handled; an idle socket has none. Not a
@@ -160,9 +161,10 @@ func (s *Socket) stale() bool {
 
 // take acts on the frames that came; over says that the connection ends.
 func (s *Socket) take() (code CloseCode, over bool) {
-	s.alive()
+	now := time.Now()
 	bytes := (*s.input.buffer)[:s.input.have]
-	need := 0
+	need, frames, whole := 0, 0, false
+	var ping []byte
 	for len(bytes) > 0 {
 		f, err := s.input.decoder.next(bytes)
 		if err != nil {
@@ -172,23 +174,32 @@ func (s *Socket) take() (code CloseCode, over bool) {
 			need = f.need
 			break
 		}
-		if code, err := s.frame(f); err != nil {
+		if f.opcode == opPing {
+			ping = f.payload[:len(f.payload):len(f.payload)]
+		} else if code, err := s.frame(f); err != nil {
 			return s.readFailed(err), true
 		} else if code != 0 {
 			return code, true
 		}
+		frames++
+		whole = whole || s.input.decoder.opcode == 0
 		bytes = bytes[f.used:]
 	}
+	if ping != nil { // of several the last one alone: RFC 6455, section 5.5.3
+		s.Send(control(opPong, ping))
+	}
 	s.input.keep(bytes, need)
+	if whole {
+		s.alive(now)
+	}
 	s.Flush()
+	s.pace.keep(frames, now, s.server.opts.MessageRate)
 	return 0, false
 }
 
 // frame acts on one frame; a code says that the client closed.
 func (s *Socket) frame(f frame) (CloseCode, error) {
 	switch f.opcode {
-	case opPing:
-		s.Send(control(opPong, f.payload))
 	case opClose:
 		return s.answerClose(f.payload), nil
 	case opText, opBinary:
@@ -219,10 +230,11 @@ func (s *Socket) answerClose(payload []byte) CloseCode {
 	return code
 }
 
-// alive moves the idle deadline: any frame counts. Not for every frame of a busy client: a deadline
-// costs more than reading a small frame does.
-func (s *Socket) alive() {
-	now := time.Now()
+// alive moves the idle deadline: any whole message counts, and any control frame between messages. Bytes do
+// not, nor what comes in the midst of a message: who sends a byte now and then, or fragments without an end,
+// would keep a socket and its buffer for ever. Not for every frame of a busy client: a deadline costs more
+// than reading a small frame does.
+func (s *Socket) alive(now time.Time) {
 	idle := s.server.opts.IdleTimeout
 	if now.Sub(s.heard) < idle/64 {
 		return
@@ -238,6 +250,9 @@ func (s *Socket) alive() {
 // readFailed tells the client why it is closed, where it does not know, and gives the code.
 func (s *Socket) readFailed(err error) CloseCode {
 	var timeout net.Error
+	if errors.Is(err, errTooLarge) || errors.Is(err, phoenix.ErrFrame) || errors.Is(err, errProtocol) {
+		s.suspect(telemetry.SecurityFrame, "error", err.Error())
+	}
 	switch {
 	case errors.Is(err, errTooLarge):
 		return s.end(ReasonTooLarge)

@@ -12,12 +12,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"helix/edge/internal/bounds"
+	"helix/edge/internal/peer"
 	"helix/shared/phoenix"
 	"helix/shared/telemetry"
 )
@@ -28,18 +31,30 @@ type Options struct {
 	MaxFrameBytes int64         // of a client's message
 	MaxChannels   int           // of one socket
 	QueueBytes    int           // of what waits to be written to one client
+	WaitingBytes  int           // of documents that wait to be written to all clients together; 0: no bound
+	MessageRate   int           // messages a second of one socket, past which it is read more slowly; 0: no bound
 	// AllowedOrigins of a browser: empty means the host that it connects to, "*" all. See originAllowed.
 	AllowedOrigins []string
 	// Connect decides who may connect, before the upgrade; what it returns is the socket's Identity, which
 	// may be Expiring. An error is answered with 403. Nil lets everybody in, without an Identity.
 	Connect func(*http.Request) (identity any, err error)
+	// Guard bounds what one address, and one user (an Identity that is Known), may have; nil: nothing.
+	Guard   *bounds.Guard
 	Router  Router
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
+	// Security is told of refusals that an attack may be behind; it may be nil.
+	Security *telemetry.SecurityLog
+}
+
+// Known is an identity that names its user.
+type Known interface {
+	// UserID is the user's; empty: nobody's.
+	UserID() string
 }
 
 // DefaultOptions are the limits of design.md.
-var DefaultOptions = Options{IdleTimeout: time.Minute, MaxFrameBytes: 1 << 20, MaxChannels: 128, QueueBytes: 1 << 20}
+var DefaultOptions = Options{IdleTimeout: time.Minute, MaxFrameBytes: 1 << 20, MaxChannels: 128, QueueBytes: 1 << 20, WaitingBytes: 512 << 20, MessageRate: 1000}
 
 // Server upgrades requests and owns the sockets.
 type Server struct {
@@ -49,6 +64,7 @@ type Server struct {
 	upgrader websocket.Upgrader
 	readers  sync.WaitGroup
 	ends     ends
+	wholes   wholes
 
 	mu       sync.Mutex
 	sockets  map[*Socket]struct{}
@@ -58,7 +74,9 @@ type Server struct {
 // NewServer makes a server whose sockets are written by w.
 func NewServer(o Options, w *Writers) *Server {
 	return &Server{
-		opts: o, metrics: o.Metrics, writers: w,
+		opts: o, metrics: o.Metrics, writers: w, wholes: wholes{most: o.WaitingBytes},
+		// No EnableCompression: a client that offers permessage-deflate does not get it. A compressed
+		// frame may say in a kilobyte what costs a megabyte.
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: 5 * time.Second,
 			ReadBufferSize:   64, // gorilla reads the handshake alone
@@ -70,38 +88,34 @@ func NewServer(o Options, w *Writers) *Server {
 }
 
 // ServeHTTP upgrades a request: 403 with an empty body for a version that is not served, a foreign
-// origin, or a client that Connect refuses; 400 where it is no upgrade; 503 while the server drains.
+// origin, or a client that Connect refuses; 429 for an address or a user that has too much; 400 where it
+// is no upgrade; 503 while the server drains.
 func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		http.Error(w, "this address speaks WebSocket: the request needs the headers 'Connection: Upgrade' and 'Upgrade: websocket'", http.StatusBadRequest)
 		return
 	}
-	query := r.URL.Query()
-	version, err := phoenix.ParseVersion(query.Get("vsn"), query.Has("vsn"))
-	if err != nil {
-		v.refuse(w, "version")
+	// A refusal ends the connection. A proxy that took the upgrade for done passes on whatever the client
+	// sends next: none of it may be read as a request.
+	w.Header().Set("Connection", "close")
+	if r.ContentLength != 0 {
+		v.metrics.UpgradesRefused.WithLabelValues("body").Inc()
+		http.Error(w, "an upgrade has no body", http.StatusBadRequest)
 		return
 	}
-	if !originAllowed(r, v.opts.AllowedOrigins) {
-		v.refuse(w, "origin")
+	s := &Socket{server: v, address: peer.Address(r)}
+	if !v.admit(s, w, r) {
+		s.guest.Leave()
 		return
 	}
-	var identity any
-	if v.opts.Connect != nil {
-		if identity, err = v.opts.Connect(r); err != nil {
-			v.opts.Log.Debug("a token was refused at the upgrade", "remote", r.RemoteAddr, "error", err)
-			v.refuse(w, "token")
-			return
-		}
-	}
-	s := &Socket{server: v, version: version, identity: identity}
 	if !v.add(s) {
+		s.guest.Leave()
 		v.metrics.UpgradesRefused.WithLabelValues("draining").Inc()
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	_, err = v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, chosen(r))
+	_, err := v.upgrader.Upgrade(&hijacker{ResponseWriter: w, socket: s}, r, chosen(r))
 	if err != nil { // answered by the upgrader
 		v.metrics.UpgradesRefused.WithLabelValues("handshake").Inc()
 		v.forget(s)
@@ -111,6 +125,53 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start()
 	// Detached from the request: its goroutine, buffers and context end here, the socket's is small.
 	go s.serve()
+}
+
+// admit says whether a client may have its socket, and answers it where it may not. The address comes first:
+// who is turned away by it must not cost a signature.
+func (v *Server) admit(s *Socket, w http.ResponseWriter, r *http.Request) bool {
+	if v.opts.Guard != nil {
+		var refused *bounds.Refused
+		if s.guest, refused = v.opts.Guard.Connect(s.address); refused != nil {
+			v.tooMuch(s, w, refused)
+			return false
+		}
+	}
+	query := r.URL.Query()
+	var err error
+	if s.version, err = phoenix.ParseVersion(query.Get("vsn"), query.Has("vsn")); err != nil {
+		s.suspect(telemetry.SecurityVersion, "vsn", query.Get("vsn"))
+		v.refuse(w, "version")
+		return false
+	}
+	if !originAllowed(r, v.opts.AllowedOrigins) {
+		s.suspect(telemetry.SecurityOrigin, "origin", r.Header.Get("Origin"), "host", r.Host)
+		v.refuse(w, "origin")
+		return false
+	}
+	if v.opts.Connect == nil {
+		return true
+	}
+	identity, err := v.opts.Connect(r)
+	if err != nil {
+		s.suspect(telemetry.SecurityToken, "error", err.Error())
+		v.refuse(w, "token")
+		return false
+	}
+	s.identity = identity
+	if refused := s.guest.Identify(s.user()); refused != nil {
+		v.tooMuch(s, w, refused)
+		return false
+	}
+	return true
+}
+
+// tooMuch answers an address or a user that has too much: they may come back.
+func (v *Server) tooMuch(s *Socket, w http.ResponseWriter, why *bounds.Refused) {
+	s.suspect(telemetry.SecurityLimit, "limit", why.Why)
+	v.metrics.UpgradesRefused.WithLabelValues(why.Why).Inc()
+	w.Header().Set("Retry-After", strconv.Itoa(why.Seconds()))
+	w.WriteHeader(http.StatusTooManyRequests)
 }
 
 // refuse answers with 403 and nothing else, as the original does.
@@ -132,6 +193,7 @@ func (v *Server) add(s *Socket) bool {
 
 func (v *Server) forget(s *Socket) {
 	v.ends.remove(s)
+	s.guest.Leave()
 	v.mu.Lock()
 	delete(v.sockets, s)
 	v.mu.Unlock()
@@ -145,23 +207,6 @@ func (v *Server) remove(s *Socket, code CloseCode) {
 	v.readers.Done()
 }
 
-// Close turns new sockets away, closes all that are there and waits for their end.
-func (v *Server) Close(why Reason) {
-	v.mu.Lock()
-	v.draining = true
-	all := make([]*Socket, 0, len(v.sockets))
-	for s := range v.sockets {
-		all = append(all, s)
-	}
-	v.mu.Unlock()
-	for _, s := range all {
-		if s.started.Load() {
-			s.Close(why)
-		}
-	}
-	v.readers.Wait()
-}
-
 // start takes over an upgraded connection. Nothing of the upgrade is kept but the connection itself.
 func (s *Socket) start() {
 	v := s.server
@@ -172,7 +217,7 @@ func (s *Socket) start() {
 	}
 	s.input.decoder.limit = int(v.opts.MaxFrameBytes)
 	s.input.attempt = s.attemptRead
-	s.alive()
+	s.alive(time.Now())
 	v.metrics.SocketsOpened.Inc()
 	v.metrics.Sockets.Inc()
 	s.started.Store(true)
@@ -181,7 +226,7 @@ func (s *Socket) start() {
 	draining := v.draining
 	v.mu.Unlock()
 	if draining {
-		s.Close(ReasonRestart)
+		s.Close(restartWithin(waveEvery))
 	}
 }
 

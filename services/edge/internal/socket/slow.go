@@ -60,7 +60,6 @@ func (s *Socket) offer(t *Topic, frames []byte) (taken bool) {
 // sendWhole queues one large frame, which does not count against the queue's bound.
 func (s *Socket) sendWhole(frame []byte) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.whole = min(s.whole, s.queue.bytes+s.blocked) // what waits longest left first
 	switch {
 	case s.closing:
@@ -69,7 +68,10 @@ func (s *Socket) sendWhole(frame []byte) {
 	default:
 		s.whole += len(frame)
 		s.push(frame)
+		s.server.wholes.add(s, len(frame))
 	}
+	s.mu.Unlock()
+	s.server.wholes.trim()
 }
 
 // takeHungry gives the topics that may be told of room now. The caller holds the lock.
@@ -107,6 +109,10 @@ func (s *Socket) writeSlowly(rest [][]byte) {
 				rest, err = append(chunk, rest...), nil
 			}
 			s.blocked = total(rest)
+			if s.closed { // abandoned
+				s.blocked = 0
+			}
+			s.settle()
 			if err != nil {
 				s.broken()
 				s.mu.Unlock()

@@ -1,12 +1,15 @@
 package socket
 
 import (
+	"container/list"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"helix/edge/internal/bounds"
 	"helix/shared/phoenix"
 )
 
@@ -21,6 +24,9 @@ type Socket struct {
 	topics  []*Topic  // the read goroutine's alone
 	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
 	fresh   time.Time // when that goroutine was last changed for a fresh one
+	pace    pace      // of its messages; the read goroutine's alone
+	address netip.Addr
+	guest   bounds.Guest // its places; the read goroutine's alone
 
 	// Identity is what the connect step found out about the client.
 	identity any
@@ -29,8 +35,10 @@ type Socket struct {
 
 	mu        sync.Mutex
 	queue     queue
-	blocked   int      // bytes that the slow path holds
-	whole     int      // of what waits, bytes that do not count against the bound
+	blocked   int // bytes that the slow path holds
+	whole     int // of what waits, bytes that do not count against the bound
+	reserved  int // of those, what counts for all sockets together
+	waits     *list.Element
 	hungry    []*Topic // whose Offer was not taken
 	composed  bool     // a channel uses Offer: what waits is better here than in the kernel
 	scheduled bool     // a writer or the slow path has it
@@ -42,6 +50,23 @@ type Socket struct {
 
 // Identity is what the connect step found out about the client; nil without one.
 func (s *Socket) Identity() any { return s.identity }
+
+// user is whose the socket is, where that is known.
+func (s *Socket) user() string {
+	if who, ok := s.identity.(Known); ok {
+		return who.UserID()
+	}
+	return ""
+}
+
+// suspect tells of something that an attack may be behind.
+func (s *Socket) suspect(event string, attrs ...any) {
+	attrs = append(attrs, "address", s.address.String())
+	if user := s.user(); user != "" {
+		attrs = append(attrs, "user_id", user)
+	}
+	s.server.opts.Security.Tell(event, attrs...)
+}
 
 // Send queues frames that AppendText made, for the next Flush. It never blocks. A client that does not keep up with its
 // queue's bound is closed with ReasonTooSlow; one for which little waits keeps up, however large the frames
@@ -66,6 +91,7 @@ func (s *Socket) Send(frames []byte) {
 func (s *Socket) overflow() {
 	s.server.metrics.QueueOverflows.Inc()
 	s.queue.drop()
+	s.settle()
 	s.shut(ReasonTooSlow)
 }
 
@@ -106,16 +132,21 @@ func (s *Socket) shut(why Reason) {
 func (s *Socket) broken() {
 	s.queue.drop()
 	s.closing, s.blocked, s.whole, s.hungry = true, 0, 0, nil
+	s.settle()
 	s.closeNow()
 }
 
 // written: the queue is empty. The caller holds the lock.
 func (s *Socket) written() {
 	s.scheduled, s.whole = false, 0
+	s.settle()
 	if s.ended {
 		s.closeNow()
 	}
 }
+
+// settle counts what still waits. The caller holds the lock.
+func (s *Socket) settle() { s.server.wholes.settle(s, min(s.reserved, s.queue.bytes+s.blocked)) }
 
 func (s *Socket) closeNow() {
 	if !s.closed {

@@ -92,7 +92,7 @@ func start(t testing.TB, change func(*socket.Options)) *server {
 	s := &server{Server: socket.NewServer(o, w), echo: e, end: func() { cancel(); <-done }}
 	s.http = httptest.NewServer(s.Server)
 	t.Cleanup(func() {
-		s.Close(socket.ReasonRestart)
+		s.Drain(context.Background(), socket.Drain{}, nil)
 		s.http.Close()
 		s.end()
 	})
@@ -448,7 +448,7 @@ func TestServer_doesNotWaitForABlockedClient_whenItEnds(t *testing.T) {
 	topic.Flush()
 	ended := make(chan struct{})
 	go func() {
-		s.Close(socket.ReasonRestart)
+		s.Drain(context.Background(), socket.Drain{}, nil)
 		s.end()
 		close(ended)
 	}()
@@ -618,7 +618,7 @@ func TestServer_closeTellsEverySocket_andTurnsNewOnesAway(t *testing.T) {
 		clients = append(clients, c)
 	}
 	closed := make(chan struct{})
-	go func() { s.Close(socket.ReasonRestart); close(closed) }()
+	go func() { s.Drain(context.Background(), socket.Drain{}, nil); close(closed) }()
 	for _, c := range clients {
 		c.expectClose(1012)
 	}

@@ -55,6 +55,9 @@ func (t *Topic) Version() phoenix.Version { return t.socket.version }
 // Socket is the socket that the topic is on.
 func (t *Topic) Socket() *Socket { return t.socket }
 
+// Suspect tells of something that an attack may be behind: one of telemetry's security events.
+func (t *Topic) Suspect(event string, attrs ...any) { t.socket.suspect(event, attrs...) }
+
 // Flush has everything written that was sent, on this and all other topics.
 func (t *Topic) Flush() { t.socket.Flush() }
 

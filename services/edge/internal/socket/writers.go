@@ -194,6 +194,7 @@ func (w *writer) flush(s *Socket) {
 		s.blocked = total(rest)
 		w.all.slow.Go(func() { s.writeSlowly(rest) })
 	case !s.queue.empty():
+		s.settle()
 		w.all.again(s)
 	default:
 		s.written()

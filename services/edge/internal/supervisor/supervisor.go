@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/thejerf/suture/v4"
@@ -107,6 +108,8 @@ func (s *Supervisor) Child(name string) *Supervisor {
 // so it must be one of few; what follows tells one from another in the log. After the tree has ended
 // nothing is started.
 func (s *Supervisor) Add(name string, service Service) {
+	kind, _, _ := strings.Cut(name, " ")
+	s.root.Metrics.Restarts.WithLabelValues(kind) // from 0: else the first restart would not be seen as a rise
 	s.services.Add(&supervised{name: name, service: service, by: s})
 }
 

@@ -1,6 +1,7 @@
 // The socket: phoenix's own, with the times of its tries told and its close codes understood.
 import { Socket, type SocketConnectOption } from "phoenix";
 import { defaultBackoff, waitMs, type Backoff } from "./backoff.ts";
+import { withHint } from "./hint.ts";
 import { Listeners, type Unsubscribe } from "./listeners.ts";
 import { closeReason, HelixError } from "./reasons.ts";
 
@@ -47,15 +48,18 @@ export class Connection {
   rejoinAt = 0;
   readonly #freshToken: boolean;
   #state: ConnectionState = { name: "connecting" };
+  /** Of an edge that moves its clients, until it is used: within how many milliseconds to come back. */
+  #comeBackWithin: number | undefined;
   readonly #listeners = new Listeners<ConnectionState>();
 
   constructor({ url, token, transport, backoff, timeoutMs = 10_000 }: ConnectOptions) {
     this.backoff = { ...defaultBackoff, ...backoff };
     this.timeoutMs = timeoutMs;
+    const webSocket = transport ?? (globalThis as { WebSocket?: SocketConnectOption["transport"] }).WebSocket;
     this.#freshToken = typeof token === "function";
     this.socket = new Socket(url, {
       timeout: timeoutMs,
-      ...(transport && { transport }),
+      ...(webSocket && { transport: withHint(webSocket, (ms) => { this.#comeBackWithin = ms; }) }),
       // phoenix asks for these once for each connection that it begins.
       params: () => {
         this.#become({ name: "connecting" });
@@ -63,7 +67,8 @@ export class Connection {
         return value === undefined ? {} : { token: value };
       },
       reconnectAfterMs: (tries) => {
-        const wait = waitMs(this.backoff, tries);
+        const wait = this.#comeBackWithin === undefined ? waitMs(this.backoff, tries) : Math.round(Math.random() * this.#comeBackWithin);
+        this.#comeBackWithin = undefined;
         this.#become({ name: "offline", retryAt: Date.now() + wait });
         return wait;
       },

@@ -1,5 +1,6 @@
 // A flow's and a connection's life: joining, coming back, being refused, the end.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { hintOf } from "../src/hint.ts";
 import { HelixError, type ConnectionState } from "../src/index.ts";
 import { Bench } from "./bench.ts";
 
@@ -41,6 +42,32 @@ describe("the connection", () => {
     expect(bench.flow.state.name).toBe("offline");
     await bench.back();
     expect(bench.flow.state).toEqual({ name: "live" });
+  });
+
+  test("comes back at once, within the time that the edge asks for, when it is moved; then as usual", async () => {
+    const bench = await Bench.joined({}, { backoff: { firstMs: 5_000 } });
+    const wait = () => {
+      const { state } = bench.helix;
+      return state.name === "offline" ? state.retryAt - Date.now() : NaN;
+    };
+    bench.link.end(1012, "the server restarts; come back within 100 ms");
+    expect(wait()).toBeLessThanOrEqual(100);
+    await bench.back();
+    expect(bench.flow.state).toEqual({ name: "live" });
+    bench.link.end(1012, "the server restarts; come back");
+    expect(wait()).toBeGreaterThanOrEqual(2_500);
+  });
+
+  test.each([
+    [1012, "the server restarts; come back within 250 ms", 250],
+    [1012, "the server restarts; come back within 0 ms", 0],
+    [1012, "the server restarts; come back", undefined],
+    [1012, "within 12345678 ms", undefined],
+    [1012, "within -1 ms", undefined],
+    [1013, "too slow; come back within 250 ms", undefined],
+    [1006, "", undefined],
+  ])("reads the hint of %i %j as %j", (code, reason, want) => {
+    expect(hintOf(code, reason)).toBe(want);
   });
 
   test("stays away after 1008 where the token is one string, keeps its changes, and comes back when it is told to", async () => {

@@ -150,8 +150,11 @@ export class Link {
   readonly toServer: string[] = [];
   readonly toClient: string[] = [];
   readonly #sim: Sim;
+  readonly #closing: ((event: { code: number; reason: string }) => void)[] = [];
 
   constructor(sim: Sim, url: string) { this.#sim = sim; this.url = url; }
+
+  addEventListener(_: "close", listener: (event: { code: number; reason: string }) => void): void { this.#closing.push(listener); }
 
   get connecting(): boolean { return this.readyState === 0; }
   get up(): boolean { return this.readyState === 1; }
@@ -167,6 +170,7 @@ export class Link {
   end(code: number, reason = ""): void {
     this.readyState = 3;
     this.toClient.length = 0;
+    for (const listener of this.#closing) listener({ code, reason });
     this.onclose({ code, reason, wasClean: code !== 1006 });
   }
 
