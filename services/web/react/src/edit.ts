@@ -175,7 +175,8 @@ function earlier(place: Place, value: Json, level: Level): Edit | Place | undefi
 function later(place: Place, value: Json): Edit | Place | undefined {
   const before = applied(place.before, value);
   const after = isObject(place.after) ? applyPatch(isObject(before) ? before : nothing, place.after) : place.after;
-  return recordAt(before, after);
+  // Also where both are the same: another change may still come to lie under this edit, which then hides it.
+  return new PlaceAt(before, after);
 }
 
 /** covered gives what of a patch an edit hides that was made after it. */
