@@ -2,10 +2,10 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run dev up down build test test-compose lint bench check fuzz fmt clean
+.PHONY: help run dev up down build test test-compose test-k8s lint bench check fuzz fmt clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
@@ -28,6 +28,9 @@ test: ## install what is needed, then run every check and every test
 test-compose: ## start the containers apart, break them while official clients write, find nothing lost
 	@scripts/test-compose
 
+test-k8s: ## apply the local overlay to the cluster of KUBECONFIG, replace, kill and restart pods while official clients write, find nothing lost
+	@scripts/test-k8s
+
 lint: ## formatting, vet, linters
 	@scripts/lint
 
@@ -41,7 +44,7 @@ fuzz: ## each fuzz target for some seconds (FUZZTIME=10s)
 	@scripts/fuzz
 
 fmt: ## format the code
-	@gofmt -w services shared
+	@gofmt -w k8s services shared
 
 clean: ## remove what was built
 	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/*

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"helix/edge/internal/bounds"
@@ -66,21 +66,19 @@ func hostname(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
 
-// ping asks Redis how it is, for anybody, and no more often than it can change.
-type ping struct {
-	mu  sync.Mutex
-	at  time.Time
-	err error
-}
+// ping asks Redis how it is, for anybody, but not again right after it was well.
+type ping struct{ well atomic.Int64 } // when it last was, in Unix nanoseconds
 
 const pingEvery = 100 * time.Millisecond
 
 func (p *ping) once(ask func() error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Since(p.at) >= pingEvery {
-		p.err = ask()
-		p.at = time.Now()
+	now := time.Now().UnixNano()
+	if gone := time.Duration(now - p.well.Load()); gone >= 0 && gone < pingEvery {
+		return nil
 	}
-	return p.err
+	err := ask()
+	if err == nil {
+		p.well.Store(now)
+	}
+	return err
 }

@@ -5,7 +5,7 @@
 -- returns 1
 local authors = KEYS[1]
 
-local MOST_AUTHORS = 512 -- past them the half is forgotten that was told longest ago
+local MOST_AUTHORS = 256 -- past them the half is forgotten that was told longest ago
 
 redis.call('HSET', authors, ARGV[1], integer(now()) .. ' ' .. ARGV[2])
 if redis.call('HLEN', authors) > MOST_AUTHORS then

@@ -1,5 +1,5 @@
 // Package telemetry is what an edge tells of itself: events with the names of the original, Prometheus
-// metrics, and structured logs. It is told; it asks nobody.
+// metrics, structured logs, and traces of some changes. It is told; it asks nobody.
 package telemetry
 
 import (

@@ -1,139 +1,179 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
+	"io"
+	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	wire "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
-// TraceOptions say where traces go.
-type TraceOptions struct {
-	// Endpoint of an OTLP collector, over HTTP; a URL without a path gets /v1/traces. Empty: no traces.
-	Endpoint string
-	Sample   float64 // share of the changes that are followed, 0 to 1
-	Node     string
-	Version  string
-	Metrics  *Metrics
-	Log      *slog.Logger
+// otlp sends spans to a collector, as OTLP over HTTP in protobuf. OpenTelemetry's own exporter does the same, and
+// brings all of gRPC into the binary, which would be two thirds larger by it.
+type otlp struct {
+	url     string
+	headers http.Header
+	client  *http.Client
 }
 
-// maxSpans bounds the spans that wait to be sent; those that come then are dropped, and counted.
-const maxSpans = 2048
+const (
+	otlpTimeout    = 10 * time.Second // of one try
+	otlpFirstRetry = time.Second
+	otlpMostRetry  = 8 * time.Second
+)
 
-// NewTraces makes the traces of an edge; nil where there is no endpoint. Headers, compression, TLS and the
-// like come from the standard variables (OTEL_EXPORTER_OTLP_HEADERS, …), the resource's
-// name and attributes too (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES). It connects to nothing yet.
-func NewTraces(o TraceOptions) (*Traces, error) {
-	if o.Endpoint == "" {
-		return nil, nil //nolint:nilnil // nil Traces are those that follow nothing
-	}
-	u, err := url.Parse(o.Endpoint)
+// newOTLP reads the endpoint and, in the form of OTEL_EXPORTER_OTLP_HEADERS, the headers to send.
+func newOTLP(endpoint, headers string) (*otlp, error) {
+	u, err := url.Parse(endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("read the endpoint of traces: %w", err)
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/v1/traces"
 	}
-	ctx := context.Background()
-	otlp, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(u.String()))
-	if err != nil {
-		return nil, fmt.Errorf("prepare to send traces: %w", err)
+	o := &otlp{url: u.String(), headers: http.Header{}, client: &http.Client{Timeout: otlpTimeout, Transport: http.DefaultTransport.(*http.Transport).Clone()}}
+	for pair := range strings.SplitSeq(headers, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		if name = strings.TrimSpace(name); !ok || err != nil || name == "" {
+			return nil, errors.New("read OTEL_EXPORTER_OTLP_HEADERS: they are name=value, comma separated, and the value is percent-encoded") // it may hold a key: not shown
+		}
+		o.headers.Set(name, value)
 	}
-	own := resource.NewSchemaless(
-		attribute.String("service.name", "helix"), attribute.String("service.version", o.Version), attribute.String("service.instance.id", o.Node),
-	)
-	what, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK())
-	if err == nil {
-		what, err = resource.Merge(own, what) // the environment has the last word
-	}
-	if err != nil {
-		return nil, fmt.Errorf("say who sends the traces: %w", err)
-	}
-	for _, outcome := range []string{"sent", "failed", "dropped"} {
-		o.Metrics.TraceSpans.WithLabelValues(outcome) // from 0, so that the first failure is seen as one
-	}
-	b := &sender{SpanExporter: otlp, metrics: o.Metrics, log: o.Log, ended: make(chan struct{})}
-	b.ctx, b.stop = context.WithCancel(ctx)
-	queue := &queue{SpanProcessor: sdktrace.NewBatchSpanProcessor(b, sdktrace.WithMaxQueueSize(maxSpans)), sender: b}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithResource(what), sdktrace.WithSpanProcessor(queue))
-	return &Traces{provider: provider, queue: queue, sender: b, tracer: provider.Tracer("helix"), sample: o.Sample}, nil
+	o.headers.Set("Content-Type", "application/x-protobuf")
+	return o, nil
 }
 
-// Close sends what waits, for as long as ctx allows, and ends the sending.
-func (t *Traces) Close(ctx context.Context) error {
-	if t == nil {
-		return nil
-	}
-	err := t.provider.Shutdown(ctx)
-	t.sender.stop()           // where the time was too short: what is under way ends now, and what waits fails at once
-	_ = t.queue.Shutdown(ctx) // the provider does not, where there was no time at all; twice is once
-	<-t.sender.ended
+// ExportSpans implements sdktrace.SpanExporter. What the collector refuses for now is sent again until ctx ends.
+func (o *otlp) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	body, err := proto.Marshal(encodeSpans(spans))
 	if err != nil {
-		return fmt.Errorf("send the last traces: %w", err)
+		return fmt.Errorf("encode spans: %w", err)
 	}
+	for wait := otlpFirstRetry; ; wait = min(2*wait, otlpMostRetry) {
+		again, err := o.post(ctx, body)
+		if err == nil || !again {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait/2 + rand.N(wait)):
+		}
+	}
+}
+
+// post tries once; again says whether it may work later.
+func (o *otlp) post(ctx context.Context, body []byte) (again bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
+	if err != nil {
+		return false, fmt.Errorf("ask the collector: %w", err)
+	}
+	request.Header = o.headers.Clone()
+	response, err := o.client.Do(request)
+	if err != nil {
+		return ctx.Err() == nil, fmt.Errorf("send spans: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // so that the connection is used again
+	switch code := response.StatusCode; {
+	case code < http.StatusMultipleChoices:
+		return false, nil
+	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		return true, fmt.Errorf("send spans: the collector answers %s", response.Status)
+	default:
+		return false, fmt.Errorf("send spans: the collector refuses them: %s", response.Status)
+	}
+}
+
+// Shutdown implements sdktrace.SpanExporter.
+func (o *otlp) Shutdown(context.Context) error {
+	o.client.CloseIdleConnections()
 	return nil
 }
 
-// queue stands before the SDK's batches and counts what waits, so that what is dropped is known.
-type queue struct {
-	sdktrace.SpanProcessor // the batches
-	sender                 *sender
-}
-
-// OnEnd implements sdktrace.SpanProcessor.
-func (q *queue) OnEnd(s sdktrace.ReadOnlySpan) {
-	if q.sender.waiting.Add(1) > maxSpans {
-		q.sender.waiting.Add(-1)
-		q.sender.metrics.TraceSpans.WithLabelValues("dropped").Inc()
-		return
+// encodeSpans gives the spans, which are all of one edge, as OTLP has them. The message that a collector asks for has
+// TracesData's very fields.
+func encodeSpans(spans []sdktrace.ReadOnlySpan) *wire.TracesData {
+	if len(spans) == 0 {
+		return &wire.TracesData{}
 	}
-	q.SpanProcessor.OnEnd(s)
-}
-
-// sender stands behind the batches. That the collector is away it counts and logs, and keeps to itself:
-// it must disturb nobody.
-type sender struct {
-	sdktrace.SpanExporter
-	metrics *Metrics
-	log     *slog.Logger
-	waiting atomic.Int64
-	failing atomic.Bool
-	ctx     context.Context // of all that is sent
-	stop    context.CancelFunc
-	ended   chan struct{} // closed when the batches are done with it
-}
-
-// ExportSpans implements sdktrace.SpanExporter.
-func (b *sender) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(b.ctx, cancel)()
-	err := b.SpanExporter.ExportSpans(ctx, spans)
-	b.waiting.Add(-int64(len(spans)))
-	outcome := "sent"
-	if err != nil {
-		outcome = "failed"
+	scope := &wire.ScopeSpans{Scope: &common.InstrumentationScope{Name: spans[0].InstrumentationScope().Name}}
+	for _, s := range spans {
+		scope.Spans = append(scope.Spans, encodeSpan(s))
 	}
-	b.metrics.TraceSpans.WithLabelValues(outcome).Add(float64(len(spans)))
-	switch was := b.failing.Swap(err != nil); {
-	case err != nil && !was:
-		b.log.Warn("cannot send traces; told again when it works", "error", err)
-	case err == nil && was:
-		b.log.Info("traces can be sent again")
-	}
-	return nil
+	of := spans[0].Resource()
+	return &wire.TracesData{ResourceSpans: []*wire.ResourceSpans{{
+		Resource: &resource.Resource{Attributes: encodeAttributes(of.Attributes())}, SchemaUrl: of.SchemaURL(), ScopeSpans: []*wire.ScopeSpans{scope},
+	}}}
 }
 
-// Shutdown implements sdktrace.SpanExporter: the batches call it once, when they have nothing left.
-func (b *sender) Shutdown(ctx context.Context) error {
-	defer close(b.ended)
-	return b.SpanExporter.Shutdown(ctx)
+func encodeSpan(s sdktrace.ReadOnlySpan) *wire.Span {
+	id, trace := s.SpanContext().SpanID(), s.SpanContext().TraceID()
+	out := &wire.Span{
+		TraceId: trace[:], SpanId: id[:], TraceState: s.SpanContext().TraceState().String(),
+		Name: s.Name(), Kind: wire.Span_SpanKind(s.SpanKind()), // the same numbers
+		StartTimeUnixNano: uint64(s.StartTime().UnixNano()), EndTimeUnixNano: uint64(s.EndTime().UnixNano()),
+		Attributes: encodeAttributes(s.Attributes()), DroppedAttributesCount: uint32(s.DroppedAttributes()), DroppedLinksCount: uint32(s.DroppedLinks()),
+		Flags: spanFlags(s.SpanContext().TraceFlags().IsSampled(), s.Parent().IsRemote()),
+	}
+	if parent := s.Parent().SpanID(); parent.IsValid() {
+		out.ParentSpanId = parent[:]
+	}
+	for _, l := range s.Links() {
+		trace, id := l.SpanContext.TraceID(), l.SpanContext.SpanID()
+		out.Links = append(out.Links, &wire.Span_Link{TraceId: trace[:], SpanId: id[:], Attributes: encodeAttributes(l.Attributes), Flags: spanFlags(l.SpanContext.IsSampled(), l.SpanContext.IsRemote())})
+	}
+	if status := s.Status(); status.Code == codes.Error {
+		out.Status = &wire.Status{Code: wire.Status_STATUS_CODE_ERROR, Message: strings.ToValidUTF8(status.Description, "\uFFFD")}
+	}
+	return out
+}
+
+// spanFlags says of a span or a link whether it is sampled, and whether its context came from another process.
+func spanFlags(sampled, remote bool) uint32 {
+	flags := uint32(wire.SpanFlags_SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)
+	if sampled {
+		flags |= 1
+	}
+	if remote {
+		flags |= uint32(wire.SpanFlags_SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK)
+	}
+	return flags
+}
+
+// encodeAttributes knows the kinds that are used here; others go as text.
+func encodeAttributes(all []attribute.KeyValue) []*common.KeyValue {
+	out := make([]*common.KeyValue, 0, len(all))
+	for _, a := range all {
+		value := &common.AnyValue{}
+		switch a.Value.Type() {
+		case attribute.INT64:
+			value.Value = &common.AnyValue_IntValue{IntValue: a.Value.AsInt64()}
+		case attribute.FLOAT64:
+			value.Value = &common.AnyValue_DoubleValue{DoubleValue: a.Value.AsFloat64()}
+		case attribute.BOOL:
+			value.Value = &common.AnyValue_BoolValue{BoolValue: a.Value.AsBool()}
+		default:
+			value.Value = &common.AnyValue_StringValue{StringValue: strings.ToValidUTF8(a.Value.String(), "\uFFFD")}
+		}
+		out = append(out, &common.KeyValue{Key: string(a.Key), Value: value})
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,5 +130,72 @@ func TestTraces_dropAndCountWhatDoesNotFit_andEndInTime(t *testing.T) {
 	}
 	if failed := testutil.ToFloat64(m.TraceSpans.WithLabelValues("failed")); failed != fit {
 		t.Errorf("%v failed", failed)
+	}
+}
+
+func TestTraces_areSentAgain_whereTheCollectorSaysLater_andOnlyThere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		codes   []int
+		outcome string
+	}{
+		{"taken", []int{200}, "sent"},
+		{"later", []int{503, 200}, "sent"},
+		{"refused", []int{400}, "failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked > len(c.codes) {
+					t.Errorf("asked %d times", asked)
+					return
+				}
+				w.WriteHeader(c.codes[asked-1])
+			}))
+			defer to.Close()
+			traces, m := newTraces(t, to.URL, 1)
+			traces.Change("f").End(nil)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if err := traces.Close(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if n := testutil.ToFloat64(m.TraceSpans.WithLabelValues(c.outcome)); n != 1 || asked != len(c.codes) {
+				t.Errorf("%v %s, asked %d times", n, c.outcome, asked)
+			}
+		})
+	}
+}
+
+func TestNewTraces_readsTheHeaders_andDoesNotShowThemWhereItCannot(t *testing.T) {
+	for value, want := range map[string]string{
+		"authorization=Bearer%20s3cret, x-tenant=a": "Bearer s3cret",
+		"authorization=Basic czM=":                  "Basic czM=",
+		"":                                          "",
+		"s3cret":                                    "error",
+		"authorization=s3cret%zz":                   "error",
+		"=s3cret":                                   "error",
+	} {
+		t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", value)
+		got := make(chan string, 1)
+		to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("Authorization") }))
+		m := telemetry.NewMetrics(prometheus.NewRegistry())
+		traces, err := telemetry.NewTraces(telemetry.TraceOptions{Endpoint: to.URL, Sample: 1, Metrics: m, Log: slog.New(slog.DiscardHandler)})
+		switch {
+		case want == "error":
+			if err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%q: %v", value, err)
+			}
+		case err != nil:
+			t.Errorf("%q: %v", value, err)
+		default:
+			traces.Change("f").End(nil)
+			if err := traces.Close(context.Background()); err != nil || <-got != want {
+				t.Errorf("%q: %v", value, err)
+			}
+		}
+		to.Close()
 	}
 }

@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { joined, newFlow, VARIANTS } from "../conformance/client.mjs";
 import { until } from "../conformance/harness.mjs";
 import { upgrade } from "../conformance/raw.mjs";
-import { judge } from "./judge.mjs";
+import { judge } from "../cluster/judge.mjs";
 import * as stack from "./stack.mjs";
-import { HelixWriter, PhoenixWriter } from "./writers.mjs";
+import { HelixWriter, PhoenixWriter } from "../cluster/writers.mjs";
 
 const [plain] = VARIANTS;
 

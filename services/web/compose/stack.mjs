@@ -71,7 +71,7 @@ export async function addresses(service) {
 }
 
 /** request sends an HTTP/1.0 request from inside a container that has bash, and gives the first line of the answer. */
-export async function request(from, to, lines) {
+export function request(from, to, lines) {
   const text = [...lines, "", ""].join("\\r\\n");
   return compose("exec", "--no-TTY", from, "bash", "-c", `exec 3<>/dev/tcp/${to} && printf '${text}' >&3 && head -n 1 <&3`);
 }

@@ -39,7 +39,7 @@ async function tab(t, place, flow, name, complaints = []) {
   page.on("pageerror", (error) => complaints.push(`${error}`));
   const { port } = servers[place].httpServer.address();
   await page.goto(`http://127.0.0.1:${port}/?flow=${encodeURIComponent(flow)}&name=${name}`);
-  await page.locator("output", { hasText: "live" }).waitFor();
+  await page.locator("output", { hasText: "live:" }).waitFor();
   return page;
 }
 

@@ -216,7 +216,7 @@ func draw(random *rand.Rand, o Options, kinds []Kind) Fault {
 		f.Flow = random.IntN(max(o.Flows, 1))
 	case MasterLost: // so long its replicas lag
 		f.Flow = random.IntN(max(o.Flows, 1))
-		f.For = between(100*time.Millisecond, 800*time.Millisecond)
+		f.For = between(300*time.Millisecond, 1500*time.Millisecond)
 	case SentinelKill:
 		f.Edge, f.For = random.IntN(o.Edges), between(500*time.Millisecond, 3*time.Second)
 	case CutPubSub:

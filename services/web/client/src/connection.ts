@@ -55,8 +55,8 @@ export class Connection {
   constructor({ url, token, transport, backoff, timeoutMs = 10_000 }: ConnectOptions) {
     this.backoff = { ...defaultBackoff, ...backoff };
     this.timeoutMs = timeoutMs;
-    this.#freshToken = typeof token === "function";
     const webSocket = transport ?? (globalThis as { WebSocket?: SocketConnectOption["transport"] }).WebSocket;
+    this.#freshToken = typeof token === "function";
     this.socket = new Socket(url, {
       timeout: timeoutMs,
       ...(webSocket && { transport: withHint(webSocket, (ms) => { this.#comeBackWithin = ms; }) }),
