@@ -11,7 +11,7 @@ const LEAST = { width: 760, height: 420 };
 /** Wide flows are drawn taller than they are, and nodes larger: a small picture is to be recognised, not measured. */
 const ASPECT = 16 / 9;
 const MOST_STRETCH = 2.6;
-const GROWN = { width: 1.2, height: 1.5 };
+const GROWN = { width: 1.08, height: 1.5 };
 
 /** FlowPicture is a small picture of a flow. What is in it is told in words beside it. */
 export const FlowPicture = memo(function FlowPicture({ flow }: { readonly flow: FlowDocument }) {

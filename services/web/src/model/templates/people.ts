@@ -31,7 +31,7 @@ export const people = [
       ["schedule", "api", 6, 0, "Find a time", "In both calendars", { method: "POST", url: "https://calendar.example.com/slots" }],
       ["panel", "decision", 7, 0, "Panel decides", "", { condition: "votes.yes > votes.no" }],
       ["offer", "output", 8, 0, "Send the offer", "", { destination: "Email", recipient: "{{candidate.email}}" }],
-      ["decline", "output", 6, 2, "Thank and decline", "With what to work on", { destination: "Email", recipient: "{{candidate.email}}" }],
+      ["decline", "output", 8, 2, "Thank and decline", "With what to work on", { destination: "Email", recipient: "{{candidate.email}}" }],
     ],
     [["apply", "extract"], ["extract", "blind"], ["blind", "score"], ["criteria", "score"], ["score", "fits"], ["fits", "interview", "Yes"], ["fits", "decline", "No"], ["interview", "schedule"], ["schedule", "panel"], ["panel", "offer", "Hire"], ["panel", "decline", "Not now"]],
   ),
