@@ -281,7 +281,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
 
   /** cleanUp deletes what this client's late edits left of elements that others had deleted meanwhile. */
   #cleanUp(flow: Flow, patch: Patch): void {
-    if (this.client !== flow) return;
+    if (this.client !== flow || !flow.position) return; // before the first join all that is kept from before looks like one
     const remnants: Record<string, JsonObject> = {};
     for (const kind of kinds) {
       for (const id of Object.keys(map(patch, kind))) {
