@@ -27,7 +27,7 @@ export class Draft {
   }
 
   #copy(object: JsonObject): Record<string, Json> {
-    if (this.#copies.has(object)) return object as Record<string, Json>;
+    if (this.#copies.has(object)) return object;
     const copy = { ...object };
     this.#copies.add(copy);
     return copy;

@@ -200,8 +200,8 @@ test("a full flow is waited for", async () => {
   const own = await startCluster({ HELIX_SESSION_MAX_CLIENTS: "1" });
   try {
     const id = newFlow();
-    const ann = await opened(direct(own.edges[0] as Edge), id, "Ann");
-    const bob = createFlowSession({ url: direct(own.edges[1] as Edge), flowId: id, user: { name: "Bob" }, transport: WebSocket, backoff: { firstMs: 50, mostMs: 200 }, store: false });
+    const ann = await opened(direct(own.edges[0]!), id, "Ann");
+    const bob = createFlowSession({ url: direct(own.edges[1]!), flowId: id, user: { name: "Bob" }, transport: WebSocket, backoff: { firstMs: 50, mostMs: 200 }, store: false });
     onTestFinished(() => bob.stop());
     bob.start();
     await until(bob, "full", () => (bob.getState().status as { cause?: string }).cause === "full");
@@ -217,7 +217,7 @@ test("tokens: none, a bad one, one that may look only, and one that ends while i
   const secret = randomBytes(32).toString("hex");
   const own = await startCluster({ HELIX_AUTH_MODE: "jwt", HELIX_AUTH_SECRET: secret, HELIX_AUTH_LEEWAY: "0s" });
   try {
-    const url = direct(own.edges[0] as Edge);
+    const url = direct(own.edges[0]!);
     const id = newFlow();
     const text = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const token = (may: string[], seconds: number) => {
