@@ -282,7 +282,8 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
 
   /** cleanUp deletes what this client's late edits left of elements that others had deleted meanwhile. */
   #cleanUp(flow: Flow, patch: Patch): void {
-    if (this.client !== flow || !flow.position) return; // before the first join all that is kept from before looks like one
+    // What comes back from the last page is on nothing until the flow is joined: then it is known what is there.
+    if (this.client !== flow || !flow.position) return;
     const remnants: Record<string, JsonObject> = {};
     for (const kind of kinds) {
       for (const id of Object.keys(map(patch, kind))) {

@@ -1,0 +1,47 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+import react from "@vitejs/plugin-react";
+import { defaultClientConditions, defineConfig, type Plugin } from "vite";
+
+/** The edge that the dev server sends /api and /socket to; scripts/dev says which. */
+const edge = process.env["HELIX_EDGE"] ?? "http://127.0.0.1:4000";
+
+/** compressed leaves a Brotli and a gzip form beside what gets smaller by it. The edge serves them as they are. */
+function compressed(): Plugin {
+  return {
+    name: "helix:compressed",
+    apply: "build",
+    async writeBundle({ dir = "" }, bundle) {
+      const files = Object.keys(bundle).filter((name) => /\.(js|css|html|svg|md)$/.test(name));
+      await Promise.all(files.map(async (name) => {
+        const file = path.join(dir, name);
+        const content = await readFile(file);
+        if (content.length < 1024) return; // would not save a packet
+        await writeFile(`${file}.br`, await promisify(brotliCompress)(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } }));
+        await writeFile(`${file}.gz`, await promisify(gzip)(content, { level: 9 }));
+      }));
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), compressed()],
+  // The packages from their sources: the dev server reloads them, and a build cannot take an old one.
+  resolve: { conditions: ["@helix/source", ...defaultClientConditions], dedupe: ["react", "react-dom", "@xyflow/react"] },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0, // a data: URL is no file of ours, and the content policy says so
+    modulePreload: { polyfill: false },
+    license: { fileName: "licenses.md" },
+    emptyOutDir: true,
+  },
+  server: {
+    port: 5173,
+    proxy: {
+      "/api": { target: edge },
+      "/socket": { target: edge, ws: true },
+    },
+  },
+});
