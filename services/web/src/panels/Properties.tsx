@@ -65,7 +65,7 @@ function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonl
     <Side title={nameOf(node)} icon={<KindIcon kind={kind} size={16} />} onClose={onClose}>
       <div className="panel-fields" onFocus={() => { flow.setEditing(node.id); }} onBlur={() => { flow.setEditing(undefined); }}>
         {editors.length > 0 && <p className="hint-people" role="status">{text.properties.editedBy(editors.join(", "))}</p>}
-        {disabled && <p className="muted">{text.properties.readOnly}</p>}
+        {flow.status.name === "read_only" && <p className="muted">{text.properties.readOnly}</p>}
         <section className="panel-section">
           <label className="field"><span className="field-label">{text.properties.label}</span>
             <input id="node-name" className="input" value={textOf(node.data.label)} disabled={disabled} maxLength={200} onChange={(event) => { set("label", event.target.value); }} />
