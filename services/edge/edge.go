@@ -49,7 +49,8 @@ type edge struct {
 }
 
 // newEdge builds the supervision tree, top to bottom. Nothing else starts a long-lived goroutine at
-// start-up but the connections of lanes, which heal by themselves.
+// start-up but the connections of lanes, which heal by themselves, and the sending of traces, where there
+// is somewhere to send them: run ends it last.
 //
 //	edge
 //	├── writers            the queues of all sockets

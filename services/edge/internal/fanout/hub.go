@@ -61,7 +61,7 @@ const (
 type Hub struct {
 	Options
 	node    string
-	parting chan struct{} // a place for each flow that keeps its last version
+	parting chan struct{} // a place for each flow that keeps a version without a session
 	shards  [64]shard
 }
 
