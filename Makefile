@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 
-.PHONY: help run up down build test test-compose test-k8s lint bench check fuzz fmt clean
+.PHONY: help run dev up down build test test-compose test-k8s lint bench check fuzz fmt clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -10,13 +10,16 @@ help: ## what there is
 run: ## build the page and the edge, and start it; HELIX_REDIS_URL says which Redis, without it nothing is kept
 	@scripts/run
 
+dev: ## the page with hot reload, in front of a local edge
+	@scripts/dev
+
 up: ## Helix in containers: three edges behind a balancer, at http://localhost:8080 (HELIX_PORT)
 	@scripts/up
 
 down: ## end what `make up` started; the flows stay in their volume
 	@scripts/down
 
-build: ## build bin/helix and bin/bench
+build: ## build the page, bin/helix and bin/bench
 	@scripts/build
 
 test: ## install what is needed, then run every check and every test
@@ -44,4 +47,4 @@ fmt: ## format the code
 	@gofmt -w k8s services shared
 
 clean: ## remove what was built
-	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/vendor/phoenix.mjs
+	@rm -rf bin .tools services/web/node_modules services/edge/internal/api/page/*

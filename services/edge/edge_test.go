@@ -229,8 +229,15 @@ func TestEdge_startsAndKeepsItsSocketsWithoutRedis_andRecovers(t *testing.T) {
 			t.Fatal("it does not recover")
 		}
 	}
-	if code, body := r.get("/readyz"); code != 200 {
-		t.Fatalf("readyz %d %s", code, body)
+	for { // what was found a moment ago is told for a moment more
+		code, body := r.get("/readyz")
+		if code == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("readyz %d %s", code, body)
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks at a condition with a deadline
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -55,8 +54,10 @@ type Lanes struct {
 	client   redis.UniversalClient
 	cluster  *redis.ClusterClient // nil unless in Cluster mode
 	embedded *embedded
+	watch    *watch
 	runner   *runner
 	listener *Listener
+	pings    sync.WaitGroup // of a Cluster's masters
 	closing  sync.Once
 	closed   error // of the first Close
 }
@@ -91,7 +92,7 @@ func Open(o Options) (*Lanes, error) {
 		l.embedded.stop()
 		return nil, err
 	}
-	l.client, l.cluster = client, watch.cluster
+	l.client, l.cluster, l.watch = client, watch.cluster, watch
 	l.runner = newRunner(client, watch, o.Timeout, o.Observe)
 	l.listener = newListener(client, watch, o.Timeout, o.Reconnected, o.Log)
 	return l, nil
@@ -105,6 +106,7 @@ func (l *Lanes) Close() error {
 		if err := l.client.Close(); err != nil {
 			l.closed = fmt.Errorf("close the Redis connections: %w", err)
 		}
+		l.pings.Wait()
 		l.embedded.stop()
 	})
 	return l.closed
@@ -124,22 +126,38 @@ func (l *Lanes) Ping(ctx context.Context) error {
 
 func (l *Lanes) ping(ctx context.Context) error {
 	if l.cluster == nil {
-		return l.client.Ping(ctx).Err()
+		return ping(ctx, l.client)
+	}
+	// Not ForEachMaster: it asks for the slots anew before, maybe one that is silent.
+	masters := map[string]*redis.Client{}
+	for _, key := range l.IndexKeys() {
+		master, err := l.cluster.MasterForKey(ctx, key)
+		if err != nil {
+			return err
+		}
+		masters[master.Options().Addr] = master
 	}
 	within, found := context.WithCancel(ctx)
 	defer found()
-	var answered atomic.Bool
-	err := l.cluster.ForEachMaster(within, func(ctx context.Context, c *redis.Client) error {
-		err := c.Ping(ctx).Err()
-		if err == nil {
-			answered.Store(true)
-			found()
-		}
-		return err
-	})
-	if answered.Load() {
-		return nil
+	answers := make(chan error, len(masters))
+	for _, master := range masters {
+		l.pings.Go(func() { answers <- ping(within, master) }) // for a round trip's time at most; Close waits
 	}
+	var failed error
+	for range masters {
+		err := <-answers
+		if err == nil {
+			return nil
+		}
+		failed = err
+	}
+	l.watch.doubt()
+	return failed
+}
+
+// ping goes the way of the scripts: pipelines have connections of their own.
+func ping(ctx context.Context, client redis.Cmdable) error {
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error { return p.Ping(ctx).Err() })
 	return err
 }
 

@@ -165,10 +165,11 @@ func (f *fakeSessions) lastAsked() flows.ID {
 }
 
 var testPage = fstest.MapFS{
-	"index.html":         {Data: []byte("<!doctype html><title>flow</title>")},
-	"page.css":           {Data: []byte("body{}")},
-	"vendor/phoenix.mjs": {Data: []byte("export class Socket{}")},
-	"vendor/.gitkeep":    {Data: nil},
+	"index.html":                {Data: []byte(testIndex)},
+	"page.css":                  {Data: []byte("body{}")},
+	"assets/main-abc123.js":     {Data: []byte("export{}")},
+	"assets/inter-abc123.woff2": {Data: []byte("wOF2")},
+	"assets/.gitkeep":           {Data: nil},
 }
 
 // options are those of a node over sessions where a test asks for nothing else.

@@ -60,7 +60,9 @@ export function record(before: JsonObject, after: JsonObject): Edit | undefined 
 function recordIn(before: JsonObject, after: JsonObject, level: Level): Edit | undefined {
   if (before === after) return undefined;
   let edit: Writable | undefined;
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+  const names = Object.keys(after);
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) names.push(name);
+  for (const name of names) {
     let was = own(before, name), is = own(after, name);
     if (was === is) continue;
     if (below(level, name) === "elements") { // elements count one by one, also where they are the first or the last
@@ -175,7 +177,8 @@ function earlier(place: Place, value: Json, level: Level): Edit | Place | undefi
 function later(place: Place, value: Json): Edit | Place | undefined {
   const before = applied(place.before, value);
   const after = isObject(place.after) ? applyPatch(isObject(before) ? before : nothing, place.after) : place.after;
-  return recordAt(before, after);
+  // Also where both are the same: another change may still come to lie under this edit, which then hides it.
+  return new PlaceAt(before, after);
 }
 
 /** covered gives what of a patch an edit hides that was made after it. */

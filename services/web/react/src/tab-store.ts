@@ -74,7 +74,7 @@ export class TabStore implements PendingStore {
  * sendOrphans sends what tabs left that are gone and will not come back: on connections of their own, for the changes go
  * under those tabs' client ids. Rows that are too old are dropped.
  */
-export async function sendOrphans(store: TabStore, options: ConnectOptions): Promise<void> {
+export async function sendOrphans(store: TabStore, options: ConnectOptions, ms = ORPHAN_MS): Promise<void> {
   try {
     for (const row of await rowsOf(store.place)) {
       if (row.slot === store.slot) continue;
@@ -82,7 +82,7 @@ export async function sendOrphans(store: TabStore, options: ConnectOptions): Pro
       if (!held) continue;
       try {
         const newest = await read(store.place, row.slot); // its tab may have ended well meanwhile
-        if (newest && Date.now() - newest.at < MOST_AGE) await sendAll(newest, options);
+        if (newest && Date.now() - newest.at < MOST_AGE) await sendAll(newest, options, ms);
         else await remove(store.place, row.slot);
       } finally {
         held.release();
@@ -93,7 +93,7 @@ export async function sendOrphans(store: TabStore, options: ConnectOptions): Pro
   }
 }
 
-async function sendAll(row: Row, options: ConnectOptions): Promise<void> {
+async function sendAll(row: Row, options: ConnectOptions, ms: number): Promise<void> {
   const place = { scope: row.scope, flowId: row.flowId };
   const helix = connect(options);
   try {
@@ -104,7 +104,7 @@ async function sendAll(row: Row, options: ConnectOptions): Promise<void> {
       },
     });
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ORPHAN_MS);
+      const timer = setTimeout(resolve, ms);
       flow.onState(({ name }) => {
         if (name !== "live" && name !== "refused" && name !== "deleted") return;
         clearTimeout(timer);
@@ -120,8 +120,12 @@ async function sendAll(row: Row, options: ConnectOptions): Promise<void> {
 
 let opening: Promise<IDBDatabase> | undefined;
 
+/** forgetDatabase has the database opened anew: for tests, which bring their own. */
+export function forgetDatabase(): void { opening = undefined; }
+
 function database(): Promise<IDBDatabase> {
   opening ??= new Promise<IDBDatabase>((resolve, reject) => {
+    // Where the browser keeps nothing, open itself may throw: that rejects too.
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => { request.result.createObjectStore(STORE, { keyPath: ["scope", "flowId", "slot"] }); };
     request.onsuccess = () => {
@@ -138,7 +142,7 @@ function database(): Promise<IDBDatabase> {
 
 async function perform<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const transaction = (await database()).transaction(STORE, mode);
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const request = work(transaction.objectStore(STORE));
     transaction.oncomplete = () => { resolve(request.result); };
     transaction.onabort = transaction.onerror = () => { reject(transaction.error ?? new Error("the database refused")); };

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
 import { useOnViewportChange, useReactFlow, useStoreApi, type Edge, type Node } from "@xyflow/react";
+import { calm } from "../frames.ts";
 import { useSession } from "../components/HelixProvider.tsx";
 import type { Peer } from "../people.ts";
 import type { FlowSession } from "../session.ts";
@@ -31,11 +32,7 @@ export function useFollow<N extends Node = Node, E extends Edge = Edge>(flow?: F
     const { width, height } = store.getState();
     if (width > 0) session.setView({ x: (width / 2 - x) / zoom, y: (height / 2 - y) / zoom, zoom, width, height });
   }, [session, store]);
-  useOnViewportChange({
-    onChange: tell,
-    // React Flow says where it moves to also when this hook moves it; only a hand that moves it has the user selection off.
-    onStart: useCallback(() => { if (store.getState().paneDragging) setFollowed(undefined); }, [store]),
-  });
+  useOnViewportChange({ onChange: tell });
   useEffect(() => {
     const { transform: [x, y, zoom] } = store.getState();
     tell({ x, y, zoom });
@@ -49,9 +46,21 @@ export function useFollow<N extends Node = Node, E extends Edge = Edge>(flow?: F
       if (width === 0) return;
       // All that they see is seen here, in a pane of another size too.
       const zoom = Math.min(Math.max(view.zoom * Math.min(width / view.width, height / view.height, 1), minZoom), maxZoom);
-      void setViewport({ x: width / 2 - view.x * zoom, y: height / 2 - view.y * zoom, zoom }, { duration: GLIDE });
+      void setViewport({ x: width / 2 - view.x * zoom, y: height / 2 - view.y * zoom, zoom }, { duration: calm() ? 0 : GLIDE });
     });
   }, [followed, session, setViewport, store]);
+
+  // Whoever takes the pane in hand looks elsewhere from now on. (That it moves says nothing: this hook moves it too.)
+  useEffect(() => {
+    const { domNode: pane } = store.getState();
+    if (followed === undefined || !pane) return undefined;
+    const end = ({ type, target }: Event) => {
+      if (type === "wheel" || (target instanceof Element && target.classList.contains("react-flow__pane"))) setFollowed(undefined);
+    };
+    const taken = ["wheel", "pointerdown"];
+    for (const name of taken) pane.addEventListener(name, end, { passive: true });
+    return () => { for (const name of taken) pane.removeEventListener(name, end); };
+  }, [followed, store]);
 
   const following = others.find(({ clientId }) => clientId === followed);
   return {

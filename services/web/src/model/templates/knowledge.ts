@@ -1,0 +1,70 @@
+// Flows around words: moderation, research, content, care.
+import { template } from "./template.ts";
+
+export const knowledge = [
+  template(
+    { id: "content-moderation", title: "Content moderation", field: "Trust and safety", about: "Checks what people post by text, picture and context; clear cases at once, hard ones by two people." },
+    [
+      ["post", "input", 0, 1, "New post", "", { source: "API", format: "JSON", required: true }],
+      ["words", "skill", 1, 0, "Check the text", "In 40 languages", { skill: "text_policy", timeout: 3 }],
+      ["images", "skill", 1, 2, "Check the pictures", "", { skill: "image_policy", timeout: 10 }],
+      ["author", "memory", 1, 1, "The author's record", "", { store: "Key and value", key: "authors/{{post.author}}", keep: 365 }],
+      ["judge", "agent", 2, 1, "Judge in context", "Irony, quotes, news", { instructions: "Name the rule, quote the passage, and say how sure you are.", temperature: 0 }],
+      ["clear", "decision", 3, 1, "Clear case?", "", { condition: "confidence", mode: "The first way that fits" }],
+      ["publish", "output", 6, 0, "Publish", "", { destination: "Webhook" }],
+      ["review", "loop", 4, 1, "Two people look", "Until both say the same", { until: "agreed", most: 3 }],
+      ["remove", "output", 6, 2, "Take it down", "", { destination: "Webhook" }],
+      ["explain", "output", 7, 2, "Tell the author why", "And how to object", { destination: "Email", recipient: "{{author.email}}" }],
+      ["verdict", "decision", 5, 1, "Verdict", "", { condition: "verdict == 'allowed'" }],
+    ],
+    [["post", "words"], ["post", "author"], ["post", "images"], ["words", "judge"], ["author", "judge"], ["images", "judge"], ["judge", "clear"], ["clear", "publish", "Surely fine"], ["clear", "review", "Unsure"], ["clear", "remove", "Surely not"], ["review", "verdict"], ["verdict", "publish", "Allowed"], ["verdict", "remove", "Not allowed"], ["remove", "explain"]],
+  ),
+  template(
+    { id: "research-agent", title: "Research agent", field: "Research", about: "Splits a question, reads in parallel, doubts what it finds, and writes a report in which each sentence has a source." },
+    [
+      ["question", "input", 0, 1, "Question", "", { source: "Chat", format: "Text", required: true }],
+      ["plan", "agent", 1, 1, "Split the question", "Into what can be looked up", { instructions: "At most six sub-questions. Say what would answer each.", temperature: 0.4 }],
+      ["each", "loop", 2, 1, "Each part", "", { over: "plan.parts", parallel: true, most: 6 }],
+      ["web", "api", 3, 0, "Search the web", "", { method: "GET", url: "https://search.example.com/v1?q={{part}}" }],
+      ["papers", "api", 3, 1, "Search papers", "", { method: "GET", url: "https://papers.example.com/v1?q={{part}}" }],
+      ["own", "memory", 3, 2, "Own documents", "", { store: "Vectors", key: "library" }],
+      ["read", "skill", 4, 1, "Read and quote", "", { skill: "read_page", timeout: 60 }],
+      ["doubt", "agent", 5, 1, "Doubt it", "Looks for what speaks against", { instructions: "For every claim find the strongest source that contradicts it.", max_steps: 30 }],
+      ["enough", "decision", 6, 1, "Enough sources?", "Two that are independent", { condition: "claims.every(c => c.sources >= 2)" }],
+      ["write", "agent", 7, 1, "Write the report", "", { instructions: "Two pages. Each sentence has a source. Say what is not known.", temperature: 0.7 }],
+      ["report", "output", 8, 1, "Report", "", { destination: "File" }],
+    ],
+    [["question", "plan"], ["plan", "each"], ["each", "web"], ["each", "papers"], ["each", "own"], ["web", "read"], ["papers", "read"], ["own", "read"], ["read", "doubt"], ["doubt", "enough"], ["enough", "write", "Yes"], ["enough", "each", "No"], ["write", "report"]],
+  ),
+  template(
+    { id: "newsroom", title: "Content studio", field: "Marketing", about: "One idea becomes article, posts and pictures in the house's own voice; nothing goes out unread." },
+    [
+      ["brief", "input", 0, 1, "Brief", "Idea, audience, deadline", { source: "Form", required: true }],
+      ["voice", "memory", 0, 0, "Voice of the house", "", { store: "Documents", key: "style" }],
+      ["outline", "agent", 1, 1, "Outline", "", { instructions: "Five points, the strongest first.", temperature: 0.8 }],
+      ["article", "agent", 2, 1, "Article", "", { instructions: "900 words, in the voice of the house.", temperature: 0.9 }],
+      ["facts", "skill", 3, 1, "Check facts", "", { skill: "check_claims", timeout: 120 }],
+      ["editor", "decision", 4, 1, "Editor says yes?", "", { condition: "editor.approved" }],
+      ["posts", "transform", 5, 0, "Posts", "For each channel", { language: "Template", expression: "{{summary channel.length}}" }],
+      ["pictures", "api", 5, 1, "Pictures", "", { method: "POST", url: "https://images.example.com/v1/render", timeout: 90 }],
+      ["publish", "output", 6, 1, "Publish", "", { destination: "Webhook", recipient: "cms" }],
+      ["measure", "sensor", 7, 1, "After a week", "Readers and shares", { source: "Schedule", schedule: "0 9 * * 1" }],
+    ],
+    [["brief", "outline"], ["voice", "outline"], ["outline", "article"], ["article", "facts"], ["facts", "editor"], ["editor", "posts", "Yes"], ["editor", "pictures", "Yes, pictures"], ["editor", "article", "Again"], ["posts", "publish"], ["pictures", "publish"], ["publish", "measure"]],
+  ),
+  template(
+    { id: "patient-intake", title: "Patient intake", field: "Health", about: "Takes a patient's complaints before the visit, sees emergencies at once, and prepares the doctor." },
+    [
+      ["form", "input", 0, 1, "Questions before the visit", "", { source: "Form", required: true }],
+      ["record", "api", 2, 2, "Patient record", "With consent", { method: "GET", url: "https://records.example.com/fhir/Patient/{{id}}" }],
+      ["redflags", "decision", 1, 1, "Red flags?", "Chest pain, short of breath …", { condition: "answers.any(redFlag)", otherwise: "Routine" }],
+      ["emergency", "output", 2, 0, "Call the emergency line", "", { destination: "Webhook", recipient: "emergency" }],
+      ["ask", "loop", 2, 1, "Ask further", "Until the picture is clear", { until: "complete", most: 12 }],
+      ["summary", "agent", 3, 1, "Summarise", "For the doctor, half a page", { instructions: "Facts alone. No diagnosis.", temperature: 0 }],
+      ["slot", "skill", 4, 0, "Find an appointment", "By urgency", { skill: "book_slot", timeout: 20 }],
+      ["doctor", "output", 4, 1, "Doctor's screen", "", { destination: "Dashboard" }],
+      ["remind", "output", 5, 0, "Remind the patient", "A day before", { destination: "Chat" }],
+    ],
+    [["form", "redflags"], ["record", "summary"], ["redflags", "emergency", "Yes"], ["redflags", "ask", "No"], ["ask", "summary"], ["summary", "slot"], ["summary", "doctor"], ["slot", "remind"]],
+  ),
+];

@@ -1,0 +1,70 @@
+// Flows around people: support, hiring, onboarding, sales.
+import { template } from "./template.ts";
+
+export const people = [
+  template(
+    { id: "support-triage", title: "Support triage", field: "Support", about: "Reads every ticket, answers what it knows, and brings the rest to the right team with a draft." },
+    [
+      ["ticket", "input", 0, 1, "New ticket", "From email, chat and the form", { source: "Form", format: "Text", required: true }],
+      ["history", "memory", 0, 0, "Customer history", "What this customer asked before", { store: "Conversation", key: "customer/{{ticket.customer}}", keep: 365 }],
+      ["classify", "agent", 1, 1, "Understand the request", "Topic, urgency and mood", { instructions: "Read the ticket and the customer's history. Answer with topic, urgency (1 to 5) and mood.", temperature: 0.2, max_steps: 3 }],
+      ["search", "skill", 3, 2, "Search the help centre", "The five best articles", { skill: "search_articles", arguments: '{"limit": 5}', timeout: 10 }],
+      ["urgent", "decision", 2, 1, "Urgent?", "Urgency 4 or 5, or an angry customer", { condition: "urgency >= 4 || mood == 'angry'", mode: "The first way that fits" }],
+      ["page", "api", 3, 0, "Call the person on duty", "", { method: "POST", url: "https://pager.example.com/alerts", body: '{"ticket": "{{ticket.id}}"}' }],
+      ["draft", "agent", 4, 2, "Draft an answer", "From the articles, in the customer's language", { instructions: "Answer from the articles alone. Say so if they do not answer the question.", temperature: 0.5 }],
+      ["sure", "decision", 5, 2, "Sure enough?", "Confidence of the draft", { condition: "confidence > 0.85" }],
+      ["reply", "output", 6, 1, "Reply to the customer", "", { destination: "Email", recipient: "{{ticket.email}}" }],
+      ["queue", "output", 6, 3, "Hand to a person", "With draft and articles", { destination: "Dashboard", recipient: "support" }],
+    ],
+    [["ticket", "classify"], ["history", "classify"], ["classify", "urgent"], ["urgent", "page", "Urgent"], ["urgent", "search", "Can wait"], ["search", "draft"], ["draft", "sure"], ["sure", "reply", "Yes"], ["sure", "queue", "No"], ["page", "reply"]],
+  ),
+  template(
+    { id: "hiring", title: "Hiring pipeline", field: "Hiring", about: "From application to offer: the same questions for everybody, and a person decides." },
+    [
+      ["apply", "input", 0, 1, "Application", "CV and answers", { source: "Form", format: "PDF", required: true }],
+      ["extract", "skill", 1, 1, "Read the CV", "Experience, languages, education", { skill: "extract_cv", timeout: 60 }],
+      ["blind", "transform", 2, 1, "Hide who it is", "Name, age, photo and address", { language: "JSONata", expression: "$sift($, function($v, $k) { $not($k in ['name', 'birthday', 'photo', 'address']) })" }],
+      ["score", "agent", 3, 1, "Compare with the role", "By the role's criteria, with reasons", { instructions: "Score each criterion from 0 to 3 and quote the evidence.", temperature: 0, max_steps: 4 }],
+      ["criteria", "memory", 2, 0, "Criteria of the role", "", { store: "Documents", key: "roles/{{role}}" }],
+      ["fits", "decision", 4, 1, "Meets the criteria?", "A person sees every refusal", { condition: "score >= role.minimum" }],
+      ["interview", "loop", 5, 0, "Interviews", "Three talks, by different people", { over: "role.interviews", most: 4 }],
+      ["schedule", "api", 6, 0, "Find a time", "In both calendars", { method: "POST", url: "https://calendar.example.com/slots" }],
+      ["panel", "decision", 7, 0, "Panel decides", "", { condition: "votes.yes > votes.no" }],
+      ["offer", "output", 8, 0, "Send the offer", "", { destination: "Email", recipient: "{{candidate.email}}" }],
+      ["decline", "output", 8, 2, "Thank and decline", "With what to work on", { destination: "Email", recipient: "{{candidate.email}}" }],
+    ],
+    [["apply", "extract"], ["extract", "blind"], ["blind", "score"], ["criteria", "score"], ["score", "fits"], ["fits", "interview", "Yes"], ["fits", "decline", "No"], ["interview", "schedule"], ["schedule", "panel"], ["panel", "offer", "Hire"], ["panel", "decline", "Not now"]],
+  ),
+  template(
+    { id: "customer-onboarding", title: "Customer onboarding", field: "Onboarding", about: "Sets up a new customer, watches whether they get going, and helps where they are stuck." },
+    [
+      ["signed", "sensor", 0, 1, "Contract signed", "", { source: "Webhook", filter: "event.type == 'contract.signed'" }],
+      ["workspace", "api", 1, 0, "Create the workspace", "", { method: "POST", url: "https://api.example.com/workspaces" }],
+      ["data", "skill", 1, 2, "Import their data", "Checked before it is kept", { skill: "import_csv", retries: 3, timeout: 600 }],
+      ["plan", "agent", 2, 1, "Write a plan", "From their goals and their team", { instructions: "Make a plan of four weeks with one goal a week.", temperature: 0.6 }],
+      ["welcome", "output", 3, 1, "Send welcome and plan", "", { destination: "Email", recipient: "{{customer.contact}}" }],
+      ["week", "loop", 4, 1, "Every week", "For the first four", { over: "plan.weeks", most: 4 }],
+      ["usage", "api", 5, 1, "Look at their use", "", { method: "GET", url: "https://api.example.com/usage/{{customer.id}}" }],
+      ["stuck", "decision", 6, 1, "On the way?", "", { condition: "usage.goals_reached >= plan.week" }],
+      ["tip", "output", 7, 0, "Show the next step", "", { destination: "Chat" }],
+      ["call", "output", 7, 2, "Offer a call", "With what blocks them", { destination: "Email", recipient: "success@example.com" }],
+    ],
+    [["signed", "workspace"], ["signed", "data"], ["workspace", "plan"], ["data", "plan"], ["plan", "welcome"], ["welcome", "week"], ["week", "usage"], ["usage", "stuck"], ["stuck", "tip", "Yes"], ["stuck", "call", "No"]],
+  ),
+  template(
+    { id: "lead-qualification", title: "Lead qualification", field: "Sales", about: "Finds out who a lead is, how well they fit, and who should talk to them, within a minute." },
+    [
+      ["form", "input", 0, 0, "Contact form", "", { source: "Form", required: true }],
+      ["chat", "input", 0, 2, "Chat on the site", "", { source: "Chat" }],
+      ["merge", "transform", 1, 1, "One lead", "Same person, one record", { language: "JSONata", expression: "$merge([form, chat])" }],
+      ["enrich", "api", 1, 0, "Company data", "Size, industry, country", { method: "GET", url: "https://companies.example.com/v1/{{lead.domain}}", timeout: 5 }],
+      ["score", "agent", 2, 1, "Score the lead", "Fit and intent, with a reason", { instructions: "Score fit and intent from 0 to 100 and give one sentence each.", temperature: 0.1 }],
+      ["known", "memory", 1, 2, "Known customers", "", { store: "Key and value", key: "accounts/{{lead.domain}}" }],
+      ["hot", "decision", 3, 1, "How warm?", "", { condition: "score.fit + score.intent", mode: "The first way that fits", otherwise: "Newsletter" }],
+      ["meeting", "api", 4, 0, "Offer a meeting", "With the owner of the region", { method: "POST", url: "https://calendar.example.com/invitations" }],
+      ["nurture", "output", 4, 1, "Send material", "That fits their industry", { destination: "Email" }],
+      ["news", "output", 4, 2, "Newsletter", "", { destination: "Database" }],
+    ],
+    [["form", "merge"], ["chat", "merge"], ["merge", "score"], ["enrich", "score"], ["known", "score"], ["score", "hot"], ["hot", "meeting", "Hot"], ["hot", "nurture", "Warm"], ["hot", "news", "Cold"]],
+  ),
+];
