@@ -244,7 +244,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
+	if err := e.redis.once(ctx, e.lanes.Ping); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil
