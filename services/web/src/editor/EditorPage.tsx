@@ -1,12 +1,10 @@
-import { useEffect, useMemo } from "react";
+import { useEffect } from "react";
 import { ReactFlowProvider } from "@xyflow/react";
 import { HelixProvider, useHelixFlow } from "@helix/react";
-import { token, useMe } from "../me.ts";
-import { mayWrite } from "../rights.ts";
-import { text } from "../text.ts";
+import { tokenOrNone, useMe } from "../me.ts";
 import { Editor } from "./Editor.tsx";
 import { tellEvent } from "./events.ts";
-import type { BuilderEdge, BuilderFlow, BuilderNode } from "./types.ts";
+import type { BuilderEdge, BuilderNode } from "./types.ts";
 
 /** EditorPage opens a flow: it joins it, and shows the editor on it. */
 export function EditorPage({ flowId }: { readonly flowId: string }) {
@@ -15,28 +13,16 @@ export function EditorPage({ flowId }: { readonly flowId: string }) {
     url: "/socket",
     flowId,
     user: { name: me.name, color: me.color },
-    ...(token() && { token }),
+    token: tokenOrNone,
     onEvent: tellEvent,
   });
   const { setUser } = flow;
   useEffect(() => { setUser({ name: me.name, color: me.color }); }, [setUser, me]);
-  // Who may only look is not let try first: their token says so.
-  const mayEdit = mayWrite(token(), flowId) !== false;
-  const shown = useMemo(() => mayEdit ? flow : lookOnly(flow), [flow, mayEdit]);
   return (
     <ReactFlowProvider>
       <HelixProvider flow={flow.session}>
-        <Editor flow={shown} />
+        <Editor flow={flow} />
       </HelixProvider>
     </ReactFlowProvider>
   );
-}
-
-function lookOnly(flow: BuilderFlow): BuilderFlow {
-  const { status } = flow;
-  return {
-    ...flow,
-    editable: false,
-    status: status.name === "live" || status.name === "saving" ? { name: "read_only", cause: "read_only", sentence: text.cause.read_only.about, next: "ask_for_access" } : status,
-  };
 }
