@@ -63,6 +63,14 @@ test("without a token one is asked for one, and goes on with it", async (t) => {
   await b.status("live");
 });
 
+test("a link with a token that is opened where the page is already lets one in", async (t) => {
+  const a = await visit(t, browser, guarded, { network });
+  await a.page.getByText("A token is needed").waitFor();
+  await a.page.evaluate((hash) => { location.hash = hash; }, `token=${token(["read", "write"])}`);
+  await a.page.getByText("A token is needed").waitFor({ state: "detached" });
+  await a.page.waitForURL((url) => url.hash === "");
+});
+
 test("a token that expires is asked for anew, and what was changed meanwhile is kept", async (t) => {
   const a = await visit(t, browser, guarded, { network, path: `/flows/expiring#token=${token(["read", "write"], 6)}` });
   await a.opened();

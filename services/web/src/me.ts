@@ -60,13 +60,19 @@ export function useMe(): Me {
   return useSyncExternalStore(subscribe, () => me);
 }
 
-/** takeToken takes the token that stands behind the address (`#token=…`), and takes it out of the address. */
+/**
+ * takeToken takes the token that stands behind the address (`#token=…`), and takes it out of the address. A link with one that is
+ * opened where the page is already changes the address alone: then the page begins anew with it.
+ */
 export function takeToken(): void {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given === null) return;
-  setToken(given);
+  addEventListener("hashchange", () => { if (given() !== null) location.reload(); });
+  const link = given();
+  if (link === null) return;
+  setToken(link);
   history.replaceState(null, "", location.pathname + location.search);
 }
+
+function given(): string | null { return new URLSearchParams(location.hash.slice(1)).get("token"); }
 
 let inMemory: string | undefined;
 
