@@ -252,6 +252,7 @@ export const text = {
 
   events: {
     removedByOther: (name: string, what: string) => `${name} deleted ${what}.`,
+    removed: (what: string) => `${what}, is gone.`,
     thing: { dragging: (label: string) => `“${label}”, which you were moving`, editing: (label: string) => `“${label}”, which you were editing`, selected: (label: string) => `“${label}”, which you had selected` },
     connection: "a connection",
     undoKept: "Others changed some of it since: their changes were kept.",

@@ -8,9 +8,10 @@ import { textOf } from "./names.ts";
 export function tellEvent(event: FlowEvent): void {
   switch (event.type) {
     case "removedByOther": {
-      const name = event.by?.peer?.name ?? text.somebody;
       const label = event.nodes.length > 0 ? labelOf(event.data) : text.events.connection;
-      toast(text.events.removedByOther(name, text.events.thing[event.engaged](label)));
+      const what = text.events.thing[event.engaged](label);
+      // While this page was away nobody need have deleted it: the server may have lost it.
+      toast(event.by ? text.events.removedByOther(event.by.peer?.name ?? text.somebody, what) : text.events.removed(what));
       break;
     }
     case "refused": {
