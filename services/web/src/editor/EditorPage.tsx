@@ -2,9 +2,11 @@ import { useEffect, useMemo } from "react";
 import { ReactFlowProvider } from "@xyflow/react";
 import { HelixProvider, useHelixFlow } from "@helix/react";
 import { token, useMe } from "../me.ts";
+import { inArrays } from "../model/document.ts";
 import { mayWrite } from "../rights.ts";
 import { text } from "../text.ts";
 import { Editor } from "./Editor.tsx";
+import { elementsOf } from "./elements.ts";
 import { tellEvent } from "./events.ts";
 import type { BuilderEdge, BuilderFlow, BuilderNode } from "./types.ts";
 
@@ -22,7 +24,10 @@ export function EditorPage({ flowId }: { readonly flowId: string }) {
   useEffect(() => { setUser({ name: me.name, color: me.color }); }, [setUser, me]);
   // Who may only look is not let try first: their token says so.
   const mayEdit = mayWrite(token(), flowId) !== false;
-  const shown = useMemo(() => mayEdit ? flow : lookOnly(flow), [flow, mayEdit]);
+  const ofArrays = inArrays(flow.document);
+  const { document } = flow;
+  const elements = useMemo(() => ofArrays ? elementsOf(document) : undefined, [ofArrays, document]);
+  const shown = useMemo(() => mayEdit && !elements ? flow : lookOnly({ ...flow, ...elements }), [flow, mayEdit, elements]);
   return (
     <ReactFlowProvider>
       <HelixProvider flow={flow.session}>
