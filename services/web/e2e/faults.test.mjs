@@ -78,6 +78,7 @@ test("two tabs of one person, offline: what each did goes out once, whether the 
   await closed.node("Loop").waitFor();
   await second.page.reload();
   await second.status("offline");
+  await second.noticed("The flow comes when the connection is back");
   await second.screenshot("offline-reloaded");
   await closed.page.close();
 

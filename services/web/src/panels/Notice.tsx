@@ -18,7 +18,7 @@ export function Notice() {
     case "offline":
       return status.cause && status.cause !== "unavailable"
         ? <Bar tone="warn" icon={<Hourglass size={17} />} cause={status.cause} status={status} />
-        : <div className="notice-bar warn" role="status"><CloudOff size={17} aria-hidden="true" /><p>{status.waiting ? text.status.offlineKept : text.status.offlineNothing}</p></div>;
+        : <div className="notice-bar warn" role="status"><CloudOff size={17} aria-hidden="true" /><p>{!flow.loaded ? text.status.offlineOpening : status.waiting ? text.status.offlineKept : text.status.offlineNothing}</p></div>;
     case "refused": return <Bar tone="bad" icon={<CircleAlert size={17} />} cause={status.cause} status={status} />;
     default: return null;
   }
