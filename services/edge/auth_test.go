@@ -115,7 +115,7 @@ func TestChannel_allowsWhatTheTokenDoes(t *testing.T) {
 	const refused = `"reason":"unauthorized"`
 
 	writer := as("team/*=read,write")
-	writer.ask(`["1","1","flow:team/a","phx_join",{"sync":true}]`, `"status":"ok"`)
+	writer.ask(`["1","1","flow:team/a","phx_join",{"sync":true}]`, `"snapshot":{"seq":0,"document":{}}}`)
 	writer.ask(`["2","2","flow: team/b ","phx_join",{}]`, `"status":"ok"`)
 	for _, flow := range []string{"other", "team", "Team/a", `team/a\u0000`, `\u200bteam/a`} {
 		want := refused
@@ -127,7 +127,7 @@ func TestChannel_allowsWhatTheTokenDoes(t *testing.T) {
 	writer.ask(`["1","4","flow:team/a","flow_change",{"changes":{"a":1}}]`, `"seq":1`)
 
 	reader := as("team/a=read", "team/b=write", "team/c=manage")
-	reader.ask(`["1","1","flow:team/a","phx_join",{"sync":true}]`, `{"a":1}`)
+	reader.ask(`["1","1","flow:team/a","phx_join",{"sync":true}]`, `{"a":1}},"read_only":true}`)
 	for _, flow := range []string{"team/b", "team/c"} { // no right brings another
 		reader.ask(`["2","2","flow:`+flow+`","phx_join",{}]`, refused)
 	}

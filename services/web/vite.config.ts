@@ -26,8 +26,27 @@ function compressed(): Plugin {
   };
 }
 
+/** preloadedFont has the browser fetch the letters together with the script, not after the style sheet. */
+function preloadedFont(): Plugin {
+  return {
+    name: "helix:preloaded-font",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(_html, { bundle = {} }) {
+        return Object.keys(bundle).filter((name) => name.endsWith(".woff2")).map((name) => ({
+          tag: "link", attrs: { rel: "preload", href: `/${name}`, as: "font", type: "font/woff2", crossorigin: true }, injectTo: "head" as const,
+        }));
+      },
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), compressed()],
+  // Not this folder: to the dev server the package react would be the folder react/ of it.
+  root: path.resolve(import.meta.dirname, "src"),
+  publicDir: path.resolve(import.meta.dirname, "public"),
+  plugins: [react(), preloadedFont(), compressed()],
   // The packages from their sources: the dev server reloads them, and a build cannot take an old one.
   resolve: { conditions: ["@helix/source", ...defaultClientConditions], dedupe: ["react", "react-dom", "@xyflow/react"] },
   build: {
@@ -40,8 +59,8 @@ export default defineConfig({
   server: {
     port: 5173,
     proxy: {
-      "/api": { target: edge },
-      "/socket": { target: edge, ws: true },
+      "/api/": { target: edge },
+      "/socket/": { target: edge, ws: true },
     },
   },
 });

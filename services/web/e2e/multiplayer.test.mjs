@@ -20,7 +20,7 @@ before(async () => {
   ]);
   for (const { http } of cluster.edges) {
     const proxy = { "/socket": { target: http, ws: true }, "/api": { target: http } };
-    servers.push(await preview({ ...vite, preview: { port: 0, host: "127.0.0.1", proxy } }));
+    servers.push(await preview({ ...vite, logLevel: "silent", preview: { port: 0, host: "127.0.0.1", proxy } }));
   }
 });
 after(async () => {
@@ -87,4 +87,45 @@ test("two pages edit one flow: nodes, drags, cursors, selections and my own undo
   assert.equal(await bob.locator(".react-flow__edge").count(), 1);
   await bob.screenshot({ path: `${OUT}multiplayer.png` });
   assert.deepEqual(complaints, []);
+});
+
+test("an edge that is killed in the middle of a drag, edits while it is away, and a reload of the page lose nothing: each goes out once, of two tabs too", async (t) => {
+  const flow = "away";
+  const edge = cluster.edges[0];
+  const ann = await tab(t, 0, flow, "Ann");
+  const bob = await tab(t, 1, flow, "Bob");
+  await ann.getByText("Add a node").click();
+  await node(bob, "Node 1").waitFor();
+  const second = await ann.context().newPage(); // another tab of Ann's
+  await second.goto(ann.url());
+  await second.locator("output", { hasText: "live:" }).waitFor();
+
+  const box = await node(ann, "Node 1").boundingBox();
+  const start = await place(bob, "Node 1");
+  await ann.mouse.move(box.x + 20, box.y + 15);
+  await ann.mouse.down();
+  await ann.mouse.move(box.x + 60, box.y - 60, { steps: 5 });
+  await until("Bob sees it move", async () => `${await place(bob, "Node 1")}` !== `${start}`);
+  await edge.kill();
+  await ann.locator("output", { hasText: /offline:|joining:/ }).waitFor();
+  await ann.mouse.move(box.x + 120, box.y - 120, { steps: 5 });
+  await ann.mouse.up();
+  const dropped = await place(ann, "Node 1");
+  await ann.getByText("Add a node").click();
+  await node(ann, "Node 2").waitFor();
+  await second.getByText("Add a node").click();
+  await node(second, "Node 2").waitFor();
+  await ann.evaluate(() => new Promise((resolve) => { setTimeout(resolve, 300); })); // a save takes its time
+  await ann.reload();
+  await ann.getByText("Add a node").waitFor();
+
+  await edge.start();
+  for (const page of [ann, second]) await page.locator("output", { hasText: "live:" }).waitFor({ timeout: 40_000 });
+  await until("all three nodes are with everybody", async () => {
+    for (const page of [ann, second, bob]) if (await page.locator(".react-flow__node").count() !== 3) return false;
+    return true;
+  });
+  await until("it is where Ann dropped it", async () => `${await place(bob, "Node 1")}` === `${dropped}`);
+  const { nodes } = await (await fetch(`${cluster.edges[2].http}/api/flows/${flow}`)).json();
+  assert.deepEqual(Object.values(nodes).map(({ data }) => data.label).sort(), ["Node 1", "Node 2", "Node 2"]);
 });

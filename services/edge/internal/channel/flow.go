@@ -264,7 +264,7 @@ func (c *flowChannel) Encoding() flows.Encoding {
 // Joined implements flows.Member.
 func (c *flowChannel) Joined(j flows.Joined) {
 	c.joined = j.Membership
-	c.topic.Accept(joined(j))
+	c.topic.Accept(joined(j, c.mayWrite))
 }
 
 // Refused implements flows.Member.

@@ -24,8 +24,8 @@ func refusal(e *flows.Error) []byte {
 	return append(b, '}')
 }
 
-// joined is the response of a join.
-func joined(j flows.Joined) []byte {
+// joined is the response of a join. Who may not change the flow is told so, and need not find out.
+func joined(j flows.Joined, mayWrite bool) []byte {
 	size := 256 + len(j.Document)
 	for i := range j.Missed {
 		size += 64 + len(j.Missed[i].Changes)
@@ -61,6 +61,9 @@ func joined(j flows.Joined) []byte {
 		b = append(b, `,"document":`...)
 		b = append(b, j.Document...)
 		b = append(b, '}')
+	}
+	if !mayWrite {
+		b = append(b, `,"read_only":true`...)
 	}
 	return append(b, '}')
 }

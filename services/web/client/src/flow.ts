@@ -61,6 +61,7 @@ export class Flow implements Participant {
 
   #channel: Channel | undefined;
   #joined = false;
+  #readOnly = false;
   #sending: Attempt | undefined; // what was sent on this channel and has no answer yet
   #holds = 0;
   #unanswered: OutgoingChange | undefined; // the same, and still known when the channel is lost
@@ -107,6 +108,8 @@ export class Flow implements Participant {
   get serverDocument(): JsonObject { return this.#replica.server; }
   get position(): Position | undefined { return this.#replica.position; }
   get state(): FlowState { return this.#state; }
+  /** Whether the server would refuse this client's changes, as it said with the last join. */
+  get readOnly(): boolean { return this.#readOnly; }
   /** Whether changes of this client wait for their acknowledgement. */
   get waiting(): boolean { return !this.#pending.acknowledged; }
 
@@ -306,6 +309,7 @@ export class Flow implements Participant {
   #welcome(answer: JoinAnswer): void {
     this.#joined = true;
     this.#joinedAt = Date.now();
+    this.#readOnly = answer.read_only === true;
     this.#trouble = undefined;
     this.#replica.joined(answer);
     this.presence.joined();

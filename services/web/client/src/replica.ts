@@ -39,6 +39,7 @@ export interface OrderedChange extends Position {
 export interface JoinAnswer extends Position {
   readonly snapshot?: { readonly seq: number; readonly document: JsonObject };
   readonly changes?: readonly { readonly seq: number; readonly changes: Patch }[];
+  readonly read_only?: boolean;
 }
 export interface Update extends Position { readonly changes: Patch; readonly client_id?: string; readonly timestamp?: number }
 export interface Catchup extends Position { readonly from_seq: number; readonly patches: readonly Patch[] }

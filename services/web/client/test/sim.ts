@@ -38,6 +38,7 @@ export class Sim {
   // What tests decide.
   refuse: (clientId: string, changes: JsonObject) => string | undefined = () => undefined;
   refuseJoin: (parameters: Record<string, unknown>) => string | undefined = () => undefined;
+  readOnly: (clientId: string) => boolean = () => false;
   holdReply: () => boolean = () => false;
   /** Other events than changes: what to answer; undefined: nothing yet. */
   answer: (event: string, payload: Record<string, unknown>) => { status: string; response: object } | undefined = () => ({ status: "ok", response: {} });
@@ -251,7 +252,7 @@ export class Link {
     const missed = sim.log.filter((entry) => entry.seq > (resume?.seq ?? 0));
     const resumed = resume?.epoch === epoch && (resume.seq === seq || missed[0]?.seq === resume.seq + 1);
     this.give(reply("ok", {
-      client_id: clientId, client_count: 1, epoch, seq, session: { started_at: 0 },
+      client_id: clientId, client_count: 1, epoch, seq, session: { started_at: 0 }, ...(sim.readOnly(clientId) && { read_only: true }),
       ...(resumed ? { changes: missed.map((entry) => ({ seq: entry.seq, changes: entry.changes })) } : { snapshot: { seq, document: sim.document } }),
     }));
   }

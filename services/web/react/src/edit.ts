@@ -60,7 +60,9 @@ export function record(before: JsonObject, after: JsonObject): Edit | undefined 
 function recordIn(before: JsonObject, after: JsonObject, level: Level): Edit | undefined {
   if (before === after) return undefined;
   let edit: Writable | undefined;
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+  const names = Object.keys(after);
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) names.push(name);
+  for (const name of names) {
     let was = own(before, name), is = own(after, name);
     if (was === is) continue;
     if (below(level, name) === "elements") { // elements count one by one, also where they are the first or the last

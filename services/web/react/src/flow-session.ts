@@ -1,7 +1,8 @@
 // The session: the client library's flow, and around it what makes an app of it. Each part is in its own file; here they
 // meet.
 import type { Connection as Drawn, Edge, Node, OnConnect, OnDelete, OnEdgesChange, OnNodesChange, OnReconnect, XYPosition } from "@xyflow/react";
-import { applyPatch, diff, type DocumentChange, type Flow, type HelixError, type Json, type JsonObject, type Patch, type Signal } from "@helix/client";
+import { diff, type DocumentChange, type Flow, type HelixError, type Json, type JsonObject, type Patch, type Signal } from "@helix/client";
+import { Draft } from "./draft.ts";
 import { edgeId, localNodeFields, newId, type FlowDocument } from "./document.ts";
 import { newsOf } from "./edit.ts";
 import type { Author, FlowEvent } from "./events.ts";
@@ -45,7 +46,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
   readonly #others: Others;
   readonly #motion: Motion;
   readonly #live: LiveOut;
-  #draft: { document: JsonObject; options: EditOptions } | undefined; // of a transaction
+  #draft: Draft | undefined; // of a transaction
   #go: { name: string; end: () => void } | undefined; // edits that come in one go
   #goes = 0;
   #presenceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -297,10 +298,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
   // Edits.
 
   #edit(patch: Patch, options: EditOptions = {}): void {
-    if (this.#draft) {
-      this.#draft.document = applyPatch(this.#draft.document, patch);
-      return;
-    }
+    if (this.#draft) { this.#draft.apply(patch); return; }
     const { client: flow } = this;
     if (!flow || !this.#link.takesChanges) return;
     const before = flow.document;
@@ -316,7 +314,7 @@ class Session<N extends Node, E extends Edge> implements FlowSession<N, E> {
   readonly transact = <T>(edit: () => T, options: EditOptions = {}): T => {
     if (this.#draft) return edit();
     const before = this.#document();
-    const draft = this.#draft = { document: before, options };
+    const draft = this.#draft = new Draft(before);
     try {
       return edit();
     } finally {

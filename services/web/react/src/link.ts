@@ -127,7 +127,9 @@ export class Link {
     flow.onState((state) => {
       if (!mine()) return;
       if (state.name === "deleted") this.#lookIfKept(flow);
-      if (state.name === "offline" || state.name === "joining") this.#readOnly = false; // the next join may have another token
+      // The next join may be with another token: its answer tells.
+      if (state.name === "offline" || state.name === "joining") this.#readOnly = false;
+      else this.#readOnly ||= flow.readOnly;
       this.#show();
     });
     flow.onRefused((error: HelixError) => {

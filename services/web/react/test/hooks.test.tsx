@@ -15,7 +15,7 @@ beforeEach(() => {
   vi.stubGlobal("ResizeObserver", class {
     readonly #tell: ResizeObserverCallback;
     constructor(tell: ResizeObserverCallback) { this.#tell = tell; }
-    observe(target: Element) { queueMicrotask(() => { this.#tell([{ target } as ResizeObserverEntry], this as unknown as ResizeObserver); }); }
+    observe(target: Element) { queueMicrotask(() => { this.#tell([{ target } as ResizeObserverEntry], this); }); }
     unobserve() { /* nothing */ }
     disconnect() { /* nothing */ }
   });

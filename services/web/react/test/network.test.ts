@@ -107,7 +107,7 @@ test.each([
   expect(status(ann)).toEqual({ name: "live" });
 });
 
-test("who may look only sees it as soon as an edit is refused, which is taken back; then edits are not taken any more", async () => {
+test("who may look only since a moment sees it as soon as an edit is refused, which is taken back; then edits are not taken any more", async () => {
   const ann = await stage.person();
   stage.sim.refuse = () => "unauthorized";
   ann.patch({ title: "mine" });
@@ -123,6 +123,23 @@ test("who may look only sees it as soon as an edit is refused, which is taken ba
   stage.sim.change("bob", { title: "theirs" }, 0);
   await stage.settle();
   expect(ann.getState()).toMatchObject({ editable: false, document: { title: "theirs" } });
+});
+
+test("who may look only sees it at once where the join says so, until a join says otherwise; what was made offline is not lost before", async () => {
+  stage.sim.readOnly = () => true;
+  const ann = await stage.person();
+  expect(status(ann)).toMatchObject({ name: "read_only", next: "ask_for_access" });
+  ann.patch({ title: "mine" });
+  await stage.settle();
+  expect(stage.sim.received).toEqual([]);
+  expect(ann.client?.readOnly).toBe(true);
+  stage.sim.readOnly = () => false;
+  end(1008); // its token ends, and the next one may do more
+  await later();
+  expect(status(ann)).toEqual({ name: "live" });
+  ann.patch({ title: "mine" });
+  await stage.settle();
+  expect(stage.sim.document).toEqual({ title: "mine" });
 });
 
 test.each([

@@ -175,6 +175,28 @@ describe("a session", () => {
     expect(sim.history).toHaveLength(1);
   });
 
+  test("that was offline when its page was reloaded changes what is there, and deletes nothing", async () => {
+    sim.change("bob", { nodes: { a: { type: "default", position: { x: 0, y: 0 }, data: { label: "A" } } } }, 0);
+    const ann = await opened();
+    await until("the node is here", () => ann.getState().nodes.length === 1);
+    sim.end();
+    for (const link of sim.links) { link.lose(); link.end(1006); }
+    ann.setNodeData("a", { label: "mine" });
+    await until("offline", () => ann.getState().status.name === "offline");
+    await ann.stop();
+    const next = createFlowSession({ url: "ws://sim/socket", flowId: "f", transport: sim.transport() });
+    open.push(next);
+    next.start();
+    await until("what was kept is read", () => next.client?.waiting === true);
+    await new Promise((resolve) => { setTimeout(resolve, 100); }); // and looked at, before there is a connection
+    expect(next.getState().nodes).toEqual([]);
+    const timer = setInterval(() => { void sim.settle(); }, 2);
+    sim.end = () => { clearInterval(timer); };
+    await until("it is sent", () => next.getState().status.name === "live");
+    expect(sim.document).toEqual({ nodes: { a: { type: "default", position: { x: 0, y: 0 }, data: { label: "mine" } } } });
+    expect(next.getState().nodes).toMatchObject([{ data: { label: "mine" } }]);
+  });
+
   test("sends what another tab left that will not come back, under that tab's name, once", async () => {
     const lock = new TabLocks();
     const [one, two] = [new TabStore({ scope: JSON.stringify(["ws://sim/socket", ""]), flowId: "f" }, undefined, lock), new TabStore({ scope: JSON.stringify(["ws://sim/socket", ""]), flowId: "f" }, undefined, lock)];

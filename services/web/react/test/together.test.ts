@@ -114,7 +114,7 @@ describe("a drag", () => {
   test.each(["garbage", null, [], { d: 1 }, { d: { n: "x", p: { a: ["NaN", 1] } }, c: [1], v: [1, 2, 3, 4, null] }].map((data) => ({ data })))("that is not of its form moves nothing: $data", async ({ data }) => {
     const ann = await stage.person();
     ann.addNodes([node("a")]);
-    signal(ann, "bob", data as Json);
+    signal(ann, "bob", data);
     await stage.settle();
     expect(where(ann)).toEqual({ x: 0, y: 0 });
     expect(ann.getCursors().size).toBe(0);

@@ -189,9 +189,9 @@ describe("steps", () => {
     await vi.advanceTimersByTimeAsync(1_500);
     ann.setNodeData("a", { label: "hey you" }, { merge: "label a" });
     ann.setNodeData("a", { note: "!" }, { merge: "note a" });
-    const seen: unknown[] = [];
-    while (ann.undo()) seen.push(data(ann, "a"));
-    expect(seen).toEqual([{ label: "hey you" }, { label: "hey" }, { label: "a" }]);
+    const labels: unknown[] = [];
+    while (ann.undo()) labels.push(data(ann, "a"));
+    expect(labels).toEqual([{ label: "hey you" }, { label: "hey" }, { label: "a" }]);
   });
 
   test("a transaction is one, and one change on the wire", async () => {
@@ -218,7 +218,7 @@ describe("steps", () => {
     expect(cem.getState().document.title).toBe("2");
   });
 
-  test("that are undone and not made again are gone with the next edit", async () => {
+  test("that are undone and not made again are gone with the next edit", () => {
     ann.patch({ title: "one" });
     ann.undo();
     ann.patch({ title: "two" });
