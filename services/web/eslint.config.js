@@ -48,7 +48,7 @@ export default [
   {
     files: ["services/web/src/**/*.{ts,tsx}"],
     rules: {
-      "@typescript-eslint/no-shadow": ["error", { allow: ["KindNode", "GroupNode", "LabelledEdge", "FlowCard", "FlowPicture", "TemplateCard"] }], // memo(function Name …): named for the tools of React
+      "@typescript-eslint/no-shadow": ["error", { allow: ["KindNode", "GroupNode", "LabelledEdge", "FlowCard", "FlowPicture", "TemplateCard", "Connections"] }], // memo(function Name …): named for the tools of React
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/prefer-nullish-coalescing": ["error", { ignorePrimitives: { string: true, boolean: true } }], // an empty text is no text
       "@typescript-eslint/no-misused-spread": "off", // characters are counted, not letters

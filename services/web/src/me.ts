@@ -78,6 +78,9 @@ export function setToken(value: string): void {
   } catch { /* no storage: then for this page */ }
 }
 
+/** tokenOrNone is asked by the connection whenever it begins one. */
+export function tokenOrNone(): string | undefined { return token() || undefined; }
+
 /** token gives the access token; empty where there is none. */
 export function token(): string {
   if (inMemory !== undefined) return inMemory;

@@ -305,7 +305,7 @@ export const text = {
     title: "Keyboard shortcuts",
     groups: { edit: "Edit", view: "View", arrange: "Arrange", go: "Go" },
     names: {
-      undo: "Undo", redo: "Redo", copy: "Copy", cut: "Cut", paste: "Paste", duplicate: "Duplicate", selectAll: "Select everything", remove: "Delete", rename: "Rename",
+      undo: "Undo", redo: "Redo", copy: "Copy", cut: "Cut", paste: "Paste", duplicate: "Duplicate", selectAll: "Select everything", remove: "Delete", properties: "Properties", rename: "Rename",
       escape: "Select nothing, close", find: "Find and do", help: "This sheet", zoomIn: "Zoom in", zoomOut: "Zoom out", zoom100: "Zoom to 100 %", fit: "Show everything",
       fitSelection: "Show the selection", hand: "Move the canvas", select: "Select with a frame", group: "Group", ungroup: "Ungroup", tidy: "Tidy up",
       history: "History", comment: "Comment", nudge: "Move the selection", frame: "Select with a frame", add: "Add to the selection", next: "Next node", back: "All flows", snap: "Snap to grid",

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { addressOf, routeOf } from "../src/router.ts";
-import { mayWrite } from "../src/rights.ts";
 import { ago, dayName } from "../src/time.ts";
 import { initials } from "../src/ui/Avatar.tsx";
 
@@ -21,22 +20,4 @@ describe("times", () => {
 
 describe("initials", () => {
   it.each([["Ann Baker", "AB"], ["ann", "A"], ["  Jean  Luc  Picard ", "JP"], ["😀 x", "😀X"], ["", "?"], ["李 明", "李明"]])("of %s are %s", (name, letters) => { expect(initials(name)).toBe(letters); });
-});
-
-describe("a token's rights", () => {
-  const token = (payload: unknown) => `x.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.x`;
-  const rights = (...all: unknown[]) => token({ name: "Größe", helix: { rights: all } });
-  it.each([
-    [rights({ flows: "*", may: ["read", "write"] }), true],
-    [rights({ flows: "*", may: ["read"] }), false],
-    [rights({ flows: "team/*", may: ["read"] }, { flows: "team/a", may: ["write"] }), true],
-    [rights({ flows: "team/b", may: ["write"] }), false],
-    [rights({ flows: "team/*", may: ["write"] }), true],
-    [rights("odd", { flows: 1, may: "write" }), false],
-    [rights(), false],
-    [token({ other: { rights: [] } }), undefined], // another claim: the edge knows
-    [token("text"), undefined],
-    ["", undefined],
-    ["not.a token", undefined],
-  ])("%#", (given, want) => { expect(mayWrite(given, "team/a")).toBe(want); });
 });

@@ -1,9 +1,8 @@
 import { useEffect, useMemo } from "react";
 import { ReactFlowProvider } from "@xyflow/react";
 import { HelixProvider, useHelixFlow } from "@helix/react";
-import { token, useMe } from "../me.ts";
+import { tokenOrNone, useMe } from "../me.ts";
 import { inArrays } from "../model/document.ts";
-import { mayWrite } from "../rights.ts";
 import { text } from "../text.ts";
 import { Editor } from "./Editor.tsx";
 import { elementsOf } from "./elements.ts";
@@ -17,17 +16,14 @@ export function EditorPage({ flowId }: { readonly flowId: string }) {
     url: "/socket",
     flowId,
     user: { name: me.name, color: me.color },
-    ...(token() && { token }),
+    token: tokenOrNone,
     onEvent: tellEvent,
   });
   const { setUser } = flow;
   useEffect(() => { setUser({ name: me.name, color: me.color }); }, [setUser, me]);
-  // Who may only look is not let try first: their token says so.
-  const mayEdit = mayWrite(token(), flowId) !== false;
-  const ofArrays = inArrays(flow.document);
   const { document } = flow;
-  const elements = useMemo(() => ofArrays ? elementsOf(document) : undefined, [ofArrays, document]);
-  const shown = useMemo(() => mayEdit && !elements ? flow : lookOnly({ ...flow, ...elements }), [flow, mayEdit, elements]);
+  const elements = useMemo(() => inArrays(document) ? elementsOf(document) : undefined, [document]);
+  const shown = useMemo(() => elements ? lookOnly({ ...flow, ...elements }) : flow, [flow, elements]);
   return (
     <ReactFlowProvider>
       <HelixProvider flow={flow.session}>
@@ -37,11 +33,12 @@ export function EditorPage({ flowId }: { readonly flowId: string }) {
   );
 }
 
+/** lookOnly gives a flow that is not edited here: an edit by id would replace the whole of what its own client wrote. */
 function lookOnly(flow: BuilderFlow): BuilderFlow {
   const { status } = flow;
   return {
     ...flow,
     editable: false,
-    status: status.name === "live" || status.name === "saving" ? { name: "read_only", cause: "read_only", sentence: text.cause.read_only.about, next: "ask_for_access" } : status,
+    status: status.name === "live" || status.name === "saving" ? { name: "read_only", cause: "read_only", sentence: text.editor.ofArrays.about, next: "wait" } : status,
   };
 }

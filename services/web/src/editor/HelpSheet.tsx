@@ -11,7 +11,7 @@ export function HelpSheet({ onClose }: { readonly onClose: () => void }) {
           <section key={group}>
             <h3>{text.shortcuts.groups[group]}</h3>
             <dl>
-              {shortcuts.filter((one) => one.group === group && (!one.hidden || ["Mod+K", "Escape"].includes(one.keys))).map((one) => (
+              {shortcuts.filter((one) => one.group === group && (!one.hidden || ["Mod+K", "Escape", "Enter"].includes(one.keys))).map((one) => (
                 <div key={one.keys}><dt>{one.name}</dt><dd>{keysFor(one.keys).map((key) => <kbd key={key}>{key}</kbd>)}</dd></div>
               ))}
             </dl>

@@ -13,6 +13,8 @@ export interface Shortcut {
   readonly edits?: boolean;
   /** Undefined: React Flow, or the browser, does it. */
   readonly run?: (parts: EditorParts) => void;
+  /** Only while a node has the focus. */
+  readonly onNode?: boolean;
   /** Not offered in the search. */
   readonly hidden?: boolean;
 }
@@ -30,6 +32,7 @@ export const shortcuts: readonly Shortcut[] = [
   { name: names.selectAll, group: "edit", keys: "Mod+A", run: ({ commands }) => { commands.selectAll(); } },
   { name: names.remove, group: "edit", keys: "Delete", edits: true, run: ({ commands }) => { commands.remove(); } },
   { name: names.remove, group: "edit", keys: "Backspace", edits: true, hidden: true, run: ({ commands }) => { commands.remove(); } },
+  { name: names.properties, group: "edit", keys: "Enter", onNode: true, hidden: true, run: ({ ui }) => { ui.setPanel("properties"); } },
   { name: names.rename, group: "edit", keys: "F2", edits: true, run: ({ flow, ui }) => { ui.setRenaming(flow.nodes.find((node) => node.selected)?.id); } },
   { name: names.comment, group: "edit", keys: "C", edits: true, run: ({ ui }) => { ui.setPanel("properties"); requestAnimationFrame(() => { document.getElementById("new-comment")?.focus(); }); } },
   { name: names.nudge, group: "edit", keys: keys.arrows },

@@ -16,7 +16,7 @@ export function useShortcuts(parts: EditorParts): void {
       const shortcut = shortcutOf(event);
       if (!shortcut?.run || event.defaultPrevented) return;
       if (isTyping(event.target) && shortcut.keys !== "Mod+K") return;
-      // Enter and the arrows on a button, the zoom of the browser: what is not ours stays.
+      if (shortcut.onNode && !(event.target instanceof Element && event.target.classList.contains("react-flow__node"))) return;
       if (shortcut.edits && !newest.current.flow.editable) return;
       event.preventDefault();
       shortcut.run(newest.current);

@@ -1,11 +1,12 @@
-import { useId, type ReactNode } from "react";
+import { memo, useId, type ReactNode } from "react";
 import { ArrowRight, Trash2, X } from "lucide-react";
 import { usePresence } from "@helix/react";
 import { KindIcon } from "../canvas/kindIcons.tsx";
 import { useEditor } from "../editor/context.ts";
 import { kindName, nameOf, textOf } from "../editor/names.ts";
-import type { BuilderEdge, BuilderNode } from "../editor/types.ts";
-import { connectionProblem } from "../model/connect.ts";
+import type { BuilderEdge, BuilderFlow, BuilderNode } from "../editor/types.ts";
+import type { Commands } from "../editor/useCommands.ts";
+import { useSteadyNodes } from "../editor/useSteadyNodes.ts";
 import { GROUP, isPlain, kindOf } from "../model/document.ts";
 import { kindInfo, kinds, type SettingValue } from "../model/kinds.ts";
 import { text } from "../text.ts";
@@ -52,7 +53,8 @@ export function Side({ title, icon, onClose, children }: SideProps) {
 const step = (id: string, field: string) => ({ merge: `${id}/${field}` });
 
 function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonly onClose: () => void }) {
-  const { flow } = useEditor();
+  const { flow, commands } = useEditor();
+  const nodes = useSteadyNodes(flow.nodes);
   const { at } = usePresence(flow.session);
   const kind = kindOf(node);
   const settings = isPlain(node.data.settings) ? node.data.settings as Record<string, SettingValue> : {};
@@ -63,7 +65,7 @@ function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonl
     <Side title={nameOf(node)} icon={<KindIcon kind={kind} size={16} />} onClose={onClose}>
       <div className="panel-fields" onFocus={() => { flow.setEditing(node.id); }} onBlur={() => { flow.setEditing(undefined); }}>
         {editors.length > 0 && <p className="hint-people" role="status">{text.properties.editedBy(editors.join(", "))}</p>}
-        {disabled && <p className="muted">{text.properties.readOnly}</p>}
+        {flow.status.name === "read_only" && <p className="muted">{text.properties.readOnly}</p>}
         <section className="panel-section">
           <label className="field"><span className="field-label">{text.properties.label}</span>
             <input id="node-name" className="input" value={textOf(node.data.label)} disabled={disabled} maxLength={200} onChange={(event) => { set("label", event.target.value); }} />
@@ -89,26 +91,35 @@ function NodeProperties({ node, onClose }: { readonly node: BuilderNode; readonl
           </section>
         )}
       </div>
-      {node.type !== GROUP && <Connections node={node} />}
+      {node.type !== GROUP && <Connections id={node.id} nodes={nodes} edges={flow.edges} editable={flow.editable} commands={commands} remove={flow.remove} />}
       <Comments node={node} />
     </Side>
   );
 }
 
-/** Connections lists a node's edges, and makes them: the way for who does not drag. */
-function Connections({ node }: { readonly node: BuilderNode }) {
-  const { flow, commands } = useEditor();
-  const byId = new Map(flow.nodes.map((one) => [one.id, one]));
-  const isConnectable = (id: string) => { const one = byId.get(id); return one !== undefined && one.type !== GROUP; };
-  const mine = flow.edges.filter(({ source, target }) => source === node.id || target === node.id);
-  const open = flow.nodes.filter(({ id }) => connectionProblem({ source: node.id, target: id }, flow.edges, isConnectable) === undefined);
+interface ConnectionsProps {
+  readonly id: string;
+  readonly nodes: readonly BuilderNode[];
+  readonly edges: readonly BuilderEdge[];
+  readonly editable: boolean;
+  readonly commands: Commands;
+  readonly remove: BuilderFlow["remove"];
+}
+
+/** Connections lists a node's edges, and makes them: the way for who does not drag. It is not drawn anew while things are
+ * dragged, for a list of a thousand nodes takes its time. */
+const Connections = memo(function Connections({ id, nodes, edges, editable, commands, remove }: ConnectionsProps) {
+  const byId = new Map(nodes.map((one) => [one.id, one]));
+  const mine = edges.filter(({ source, target }) => source === id || target === id);
+  const taken = new Set(mine.filter(({ source }) => source === id).map(({ target }) => target));
+  const open = nodes.filter((one) => one.id !== id && one.type !== GROUP && !taken.has(one.id));
   return (
     <section className="panel-section" aria-label={text.properties.connections}>
       <h3>{text.properties.connections}</h3>
       {mine.length > 0 && (
         <ul className="connections">
           {mine.map((edge) => {
-            const out = edge.source === node.id;
+            const out = edge.source === id;
             const other = byId.get(out ? edge.target : edge.source);
             const name = other ? nameOf(other) : "";
             return (
@@ -116,21 +127,21 @@ function Connections({ node }: { readonly node: BuilderNode }) {
                 <span className="connection-way">{out ? text.properties.outgoing : text.properties.incoming}</span>
                 <button type="button" className="link" onClick={() => { if (other) commands.show(other.id); }}>{name}</button>
                 {textOf(edge.label) && <span className="connection-label">{textOf(edge.label)}</span>}
-                {flow.editable && <button type="button" className="button quiet icon small" aria-label={text.properties.disconnect(name)} onClick={() => { flow.remove({ edges: [edge.id] }); }}><X size={14} /></button>}
+                {editable && <button type="button" className="button quiet icon small" aria-label={text.properties.disconnect(name)} onClick={() => { remove({ edges: [edge.id] }); }}><X size={14} /></button>}
               </li>
             );
           })}
         </ul>
       )}
-      {flow.editable && open.length > 0 && (
-        <select className="select" value="" aria-label={text.properties.connectTo} onChange={(event) => { commands.connect({ source: node.id, target: event.target.value }); }}>
+      {editable && open.length > 0 && (
+        <select className="select" value="" aria-label={text.properties.connectTo} onChange={(event) => { commands.connect({ source: id, target: event.target.value }); }}>
           <option value="" disabled>{text.properties.connectTo}</option>
           {open.map((one) => <option key={one.id} value={one.id}>{nameOf(one)}</option>)}
         </select>
       )}
     </section>
   );
-}
+});
 
 function EdgeProperties({ edge, onClose }: { readonly edge: BuilderEdge; readonly onClose: () => void }) {
   const { flow } = useEditor();
