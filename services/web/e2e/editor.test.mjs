@@ -162,6 +162,11 @@ test("a phone and a tablet: touch adds, selects and moves", async (t) => {
     await a.node("Agent").tap();
     await a.panel.getByLabel("Name").fill("Thinks");
     await a.node("Thinks").waitFor();
+    if (name === "phone") { // where the bar has no room for it
+      await a.page.getByRole("button", { name: "Flow menu" }).tap();
+      await a.page.getByRole("menuitem", { name: "Undo" }).tap();
+      await a.node("Agent").waitFor();
+    }
     await a.screenshot(`editor-${name}`);
     const wide = await a.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${name}: ${wide} px too wide`);

@@ -63,6 +63,23 @@ test("without a token one is asked for one, and goes on with it", async (t) => {
   await b.status("live");
 });
 
+test("a token that is none, or has expired, is told apart from a missing one, on the start page too", async (t) => {
+  for (const [wrong, words, about] of [["not.a.token", "This token is not valid", "cut off, or meant for another"], [token(["read"], -60), "Your access has expired", "Paste a new token"]]) {
+    const a = await visit(t, browser, guarded, { network, path: `/flows/some#token=${wrong}` });
+    await a.noticed(words);
+    await a.noticed(about);
+    await a.page.getByRole("button", { name: "Back to all flows" }).click();
+    await a.page.getByText("A token is needed").waitFor();
+    await a.page.getByLabel("Access token").fill(token(["read"]));
+    await a.page.getByRole("button", { name: "Continue" }).click();
+    await a.page.getByRole("heading", { name: "Your flows" }).waitFor();
+    await a.page.locator(".sign-in").waitFor({ state: "detached" });
+  }
+  const none = await visit(t, browser, guarded, { network, path: `/flows/secret#token=${token(["read"], 3600, "public-*")}` });
+  await none.noticed("You do not have access");
+  await none.page.getByRole("button", { name: "Try again" }).waitFor();
+});
+
 test("a token that expires is asked for anew, and what was changed meanwhile is kept", async (t) => {
   const a = await visit(t, browser, guarded, { network, path: `/flows/expiring#token=${token(["read", "write"], 6)}` });
   await a.opened();

@@ -62,6 +62,13 @@ export function TopBar({ follow }: { readonly follow: Follow }) {
             const then = (act: () => void) => () => { close(); act(); };
             return (
               <>
+                {flow.editable && (
+                  <div className="narrow-only">
+                    <MenuItem icon={<Undo2 size={15} />} disabled={!flow.canUndo} onSelect={then(flow.undo)}>{text.editor.undo}</MenuItem>
+                    <MenuItem icon={<Redo2 size={15} />} disabled={!flow.canRedo} onSelect={then(flow.redo)}>{text.editor.redo}</MenuItem>
+                    <hr />
+                  </div>
+                )}
                 <MenuItem icon={<Download size={15} />} onSelect={then(() => { exportAs("json"); })}>{text.start.exportJson}</MenuItem>
                 <MenuItem icon={<Image size={15} />} onSelect={then(() => { exportAs("png"); })}>{text.start.exportPng}</MenuItem>
                 <MenuItem icon={<FileImage size={15} />} onSelect={then(() => { exportAs("svg"); })}>{text.start.exportSvg}</MenuItem>
