@@ -49,7 +49,8 @@ type edge struct {
 }
 
 // newEdge builds the supervision tree, top to bottom. Nothing else starts a long-lived goroutine at
-// start-up but the connections of lanes, which heal by themselves.
+// start-up but the connections of lanes, which heal by themselves, and the sending of traces, where there
+// is somewhere to send them: run ends it last.
 //
 //	edge
 //	├── writers            the queues of all sockets
@@ -243,7 +244,7 @@ func (e *edge) ready(ctx context.Context) error {
 	if err := e.auth.ready(); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("the keys of tokens cannot be fetched"), err)
 	}
-	if err := e.redis.once(func() error { return e.lanes.Ping(ctx) }); err != nil {
+	if err := e.redis.once(ctx, e.lanes.Ping); err != nil {
 		return fmt.Errorf("%w: %w", api.NotReady("Redis cannot be reached"), err)
 	}
 	return nil

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"helix/edge/internal/bounds"
@@ -66,19 +68,57 @@ func hostname(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
 
-// ping asks Redis how it is, for anybody, but not again right after it was well.
-type ping struct{ well atomic.Int64 } // when it last was, in Unix nanoseconds
+// ping asks Redis how it is, for anybody: once for all who ask meanwhile, and not again right after it was
+// well. Probes have no limit of their own, and must not come to stand before the changes where Redis is slow.
+type ping struct {
+	mu     sync.Mutex
+	well   time.Time // when it last was
+	asking *asking   // nil: nobody is
+}
+
+// asking is a question that is under way.
+type asking struct {
+	answered chan struct{}
+	err      error // written before answered is closed
+}
 
 const pingEvery = 100 * time.Millisecond
 
-func (p *ping) once(ask func() error) error {
-	now := time.Now().UnixNano()
-	if gone := time.Duration(now - p.well.Load()); gone >= 0 && gone < pingEvery {
+// once gives the answer of ask, which must end by itself, or the end of ctx.
+func (p *ping) once(ctx context.Context, ask func(context.Context) error) error {
+	p.mu.Lock()
+	if time.Since(p.well) < pingEvery {
+		p.mu.Unlock()
 		return nil
 	}
-	err := ask()
-	if err == nil {
-		p.well.Store(now)
+	a := p.asking
+	if a != nil {
+		p.mu.Unlock()
+		select {
+		case <-a.answered:
+			return a.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return err
+	a = &asking{answered: make(chan struct{})}
+	p.asking = a
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.asking = nil; a.err == nil {
+			p.well = time.Now()
+		}
+		close(a.answered)
+	}()
+	asks := context.WithoutCancel(ctx) // that this one goes away is no answer for the others
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		asks, cancel = context.WithDeadline(asks, end)
+		defer cancel()
+	}
+	a.err = errors.New("nobody answered") // where ask panics
+	a.err = ask(asks)
+	return a.err
 }

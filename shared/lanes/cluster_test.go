@@ -61,7 +61,9 @@ func TestRun_neverSendsAScriptTwice_byItself(t *testing.T) {
 				t.Fatal("a silent server answered")
 			}
 			var n any
+			sent := 2
 			for deadline := time.Now().Add(patience); ; {
+				sent++
 				if n, err = l.Run(ctx, count, keys); err == nil {
 					break
 				}
@@ -69,8 +71,8 @@ func TestRun_neverSendsAScriptTwice_byItself(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if n.(int64) > 3 {
-				t.Fatalf("counted %d times, sent three times", n)
+			if n.(int64) > int64(sent) {
+				t.Fatalf("counted %d times, sent %d times", n, sent)
 			}
 		})
 	}
@@ -112,7 +114,7 @@ func TestRun_sendsAloneAgain_whatWasRefusedForNow(t *testing.T) {
 func TestRun_aSilentServer_keepsNobodyFromTheOthers(t *testing.T) {
 	t.Parallel()
 	r := redistest.Begin(t, servers.Cluster, servers.Options{Settings: []string{"--cluster-node-timeout", "30000"}})
-	const timeout = 2 * time.Second
+	const timeout = 4 * time.Second
 	l := open(t, lanes.Options{URL: r.URL, Timeout: timeout})
 	ctx, silent := context.Background(), "helix:{0}k"
 	_, at, _ := owner(t, r, silent)

@@ -296,6 +296,16 @@ func TestAbuse_documentsWithoutEnd(t *testing.T) {
 	}
 }
 
+// The same of small pictures of large documents: what is taken apart is so in turn.
+func TestAbuse_outlinesWithoutEnd(t *testing.T) {
+	t.Parallel()
+	taken := -1
+	serve(api.TurnsTaken(options(stored()).Flows, &taken), request("GET", "/api/flows/a", ""))
+	if taken != 1 {
+		t.Errorf("%d requests had their turn", taken)
+	}
+}
+
 // The attack: ask for large documents, and do not read them.
 func TestAbuse_answersThatNobodyReads(t *testing.T) {
 	t.Parallel()

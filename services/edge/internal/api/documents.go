@@ -92,7 +92,7 @@ func pageOf(u *url.URL, hasMembers bool) (q pageQuery, err error) {
 }
 
 func (a *api) document(w http.ResponseWriter, r *http.Request) {
-	d, ok := a.readDocument(w, r)
+	d, ok := a.readDocument(w, r, nil)
 	if !ok {
 		return
 	}
@@ -102,9 +102,10 @@ func (a *api) document(w http.ResponseWriter, r *http.Request) {
 	sendCached(w, http.StatusOK, "application/json", aDocumentKept, d.JSON)
 }
 
-// readDocument reads the document of the flow that the path names. Where it is not to be sent, as where the
-// request's conditions say so, the request is answered and ok false.
-func (a *api) readDocument(w http.ResponseWriter, r *http.Request) (d flows.Document, ok bool) {
+// readDocument reads the document of the flow that the path names, and has reduce, where it is set, take what
+// it needs of it while it is this request's turn. Where it is not to be sent, as where the request's
+// conditions say so, the request is answered and ok false.
+func (a *api) readDocument(w http.ResponseWriter, r *http.Request, reduce func(*flows.Document)) (d flows.Document, ok bool) {
 	id, err := flowID(r)
 	if err != nil {
 		a.refuse(w, r, err)
@@ -125,7 +126,13 @@ func (a *api) readDocument(w http.ResponseWriter, r *http.Request) (d flows.Docu
 			return d, false
 		}
 	}
-	d, err = inTurn(r.Context(), a.slots, func() (flows.Document, error) { return a.flows.Document(r.Context(), id) })
+	d, err = inTurn(r.Context(), a.slots, func() (flows.Document, error) {
+		d, err := a.flows.Document(r.Context(), id)
+		if err == nil && reduce != nil {
+			reduce(&d)
+		}
+		return d, err
+	})
 	if err != nil {
 		a.refuse(w, r, err)
 		return d, false

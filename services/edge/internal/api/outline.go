@@ -28,11 +28,11 @@ type outlineEdge struct {
 
 // outline tells as much of a flow's document as a small picture of it needs.
 func (a *api) outline(w http.ResponseWriter, r *http.Request) {
-	d, ok := a.readDocument(w, r)
+	var o flows.Outline
+	d, ok := a.readDocument(w, r, func(d *flows.Document) { o, d.JSON = flows.OutlineOf(d.JSON), nil })
 	if !ok {
 		return
 	}
-	o := flows.OutlineOf(d.JSON)
 	out := outline{Nodes: make([]outlineNode, len(o.Nodes)), Edges: make([]outlineEdge, len(o.Edges)), Truncated: o.Truncated}
 	for i, n := range o.Nodes {
 		out.Nodes[i] = outlineNode(n)

@@ -39,7 +39,8 @@ func (a *authors) note(u *session.Update) {
 				(*a)[kept[i].clientID] = &kept[i].seq
 			}
 		}
-		(*a)[strings.Clone(id)] = &seq // it is a part of the message, which may be long
+		first := seq                     // a variable of its own: whose address is taken is allocated, each time
+		(*a)[strings.Clone(id)] = &first // the id is a part of the message, which may be long
 	}
 }
 
@@ -89,15 +90,20 @@ func (h *Hub) signChange(f *session.Flow, c *flows.Change) {
 // the lock.
 func (f *Flow) signChanges(m *member) {
 	m.unsigned = false
-	told := flows.ProfileOf(m.clientID, []byte(m.presence))
-	now := flows.Author{ClientID: m.clientID, UserID: m.userID, Name: cmp.Or(m.userName, told.Name)}
-	if now == m.signed || (now.UserID == "" && now.Name == "") {
+	now := flows.Author{ClientID: m.clientID}
+	if m.user != nil {
+		now.UserID, now.Name = m.user.UserID, m.user.Name
+	}
+	if now.Name == "" {
+		now.Name = flows.ProfileOf(m.clientID, []byte(m.presence)).Name
+	}
+	if (now.UserID == "" && now.Name == "") || (m.signed != nil && now == *m.signed) {
 		return
 	}
-	m.signed = now
+	m.signed = &now
 	f.store.NoteAuthor(now, func(err error) {
 		if err != nil {
-			f.guard(func() { m.unsigned, m.signed = true, flows.Author{} }) // with its next change
+			f.guard(func() { m.unsigned, m.signed = true, nil }) // with its next change
 		}
 	})
 }

@@ -34,10 +34,10 @@ type Flow struct {
 	syncOwed  bool // to them: what they have is void, and what takes its place is yet to be read
 	retired   bool
 	stopped   bool  // the edge shuts down
+	live      bool  // the subscription is confirmed
 	failure   error // of this flow's code; the service ends with it and starts anew
 
 	// What Redis said.
-	live         bool   // the subscription is confirmed
 	sessionEpoch string // of the session that this edge is counted in
 	number       int64  // of that session; 0: none
 	endedEpoch   string // the newest session that was ended on purpose

@@ -61,7 +61,7 @@ const (
 type Hub struct {
 	Options
 	node    string
-	parting chan struct{} // a place for each flow that keeps its last version
+	parting chan struct{} // a place for each flow that keeps a version without a session
 	shards  [64]shard
 }
 
@@ -100,7 +100,10 @@ func (h *Hub) shard(id flows.ID) *shard {
 
 // Join implements flows.Sessions.
 func (h *Hub) Join(id flows.ID, opts flows.JoinOptions, m flows.Member) flows.Membership {
-	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), hears: opts.Hears(), resume: opts.Resume, presence: string(opts.Presence), userID: opts.UserID, userName: opts.UserName, unsigned: true}
+	mem := &member{Member: m, clientID: opts.ClientID, noEcho: opts.NoEcho, follows: opts.Follows(), hears: opts.Hears(), resume: opts.Resume, presence: string(opts.Presence), unsigned: true}
+	if opts.UserID != "" || opts.UserName != "" {
+		mem.user = &flows.Author{UserID: opts.UserID, Name: opts.UserName}
+	}
 	for {
 		if f := h.open(id); f.join(mem) {
 			return mem

@@ -12,7 +12,7 @@ import (
 type keeping struct {
 	at    session.Position // that a version holds, as far as this edge knows
 	since time.Time        // when it was first seen behind; zero: it was not
-	seen  session.Position // where the flow was when one looked last
+	seen  uint64           // seq at which the flow was when one looked last
 	moved time.Time        // when it came there, about
 
 	// fresh says that changes came since the last version: it is worth one when the session ends.
@@ -62,8 +62,8 @@ func (f *Flow) keepDue(now time.Time) bool {
 		k.since = time.Time{}
 		return false
 	}
-	if k.seen != h.Position {
-		k.seen, k.moved = h.Position, now
+	if k.seen != h.Seq {
+		k.seen, k.moved = h.Seq, now
 	}
 	if k.since.IsZero() {
 		k.since = now

@@ -14,20 +14,19 @@ type member struct {
 	noEcho   bool
 	follows  bool           // it understands flow_sync and flow_catchup
 	hears    bool           // it understands signals
+	unsigned bool           // who it is may be news to Redis: told with its next change; guarded by flow.mu
 	resume   flows.Position // where it wants to go on
+	user     *flows.Author  // of its token; nil: not known
 
 	// Guarded by flow.mu.
 	state    memberState
-	num      uint64 // the flow's number for it, told with its changes
-	again    uint64 // the oldest change id that it must send again; 0: none
-	done     uint64 // its newest change id that was carried out
-	owes     owed   // the member is, once it is in or caught up
-	lag      *lag   // what it misses; nil: it keeps up
-	presence string // what it tells of itself; empty: it takes no part
-	userID   string // of its token
-	userName string
-	unsigned bool                // who it is may be news to Redis: told with its next change
-	signed   flows.Author        // that Redis was told
+	num      uint64              // the flow's number for it, told with its changes
+	again    uint64              // the oldest change id that it must send again; 0: none
+	done     uint64              // its newest change id that was carried out
+	owes     owed                // the member is, once it is in or caught up
+	lag      *lag                // what it misses; nil: it keeps up
+	presence string              // what it tells of itself; empty: it takes no part
+	signed   *flows.Author       // that Redis was told; nil: nothing
 	signals  map[signalOf][]byte // that it did not take: the newest of each kind
 	group    *group
 	index    int // in group.members

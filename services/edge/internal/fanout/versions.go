@@ -56,6 +56,12 @@ func (h *Hub) keepVacant(ctx context.Context, f *session.Flow, was *session.Vers
 	if s, exists, err := f.Summary(ctx); err != nil || !exists || s.Active {
 		return false
 	}
+	select { // where too many documents are read for it already, it is made when somebody asks again
+	case h.parting <- struct{}{}:
+		defer func() { <-h.parting }()
+	default:
+		return false
+	}
 	err := h.keepNow(ctx, f, nil)
 	if err != nil {
 		h.Log.Warn("cannot keep a version of a flow that has no session", "flow", f.ID(), "error", err)

@@ -58,6 +58,18 @@ func (n *node) name(id, name string) flows.Version {
 	return v
 }
 
+// settled gives the versions when there is one of the document as it is: until somebody changes it, none is
+// made or thinned out any more.
+func (n *node) settled(id string) (list []flows.Version) {
+	n.t.Helper()
+	eventually(n.t, "a version of the document as it is", func() bool {
+		list = n.versions(id)
+		at := n.mustDocument(id).Position
+		return slices.ContainsFunc(list, func(v flows.Version) bool { return v.Position == at })
+	})
+	return list
+}
+
 // people are who made a version, by name or else by client id, in the order of the alphabet.
 func people(v *flows.Version) []string {
 	var all []string
@@ -149,7 +161,7 @@ func TestVersions_appearWhileManyEdit_exactAtTheirSeqs_withWhoDidIt_overTheDeath
 	})
 	stopBob()
 	stopPlain()
-	list := b.versions("f")
+	list := b.settled("f")
 	for _, v := range list {
 		if slices.Contains(people(&v), "Reader") || v.At.IsZero() || !strings.HasPrefix(v.Title, "at ") {
 			t.Errorf("%+v", v)
@@ -301,7 +313,7 @@ func TestNameVersion_isExact_amongChanges_andStays(t *testing.T) {
 		return timed() == bounds.Keep && list[len(list)-1].Number < first && list[0].Number > first+uint64(8*bounds.Interval.Milliseconds())
 	})
 	stop()
-	list := b.versions("f")
+	list := b.settled("f")
 	for _, v := range named {
 		if !slices.ContainsFunc(list, func(o flows.Version) bool { return o.ID == v.ID && o.Name == v.Name && o.Position == v.Position }) {
 			t.Errorf("%+v is gone", v)

@@ -7,7 +7,7 @@ import "time"
 // rest waits in the client's own kernel.
 type pace struct {
 	spent float32
-	at    int64 // Unix time in milliseconds; that of the first frame of a socket is not 0
+	at    instant
 }
 
 const (
@@ -16,18 +16,18 @@ const (
 )
 
 // keep counts frames, and pauses where there are too many.
-func (p *pace) keep(frames int, now time.Time, rate int) {
+func (p *pace) keep(frames int, now instant, rate int) {
 	if rate == 0 {
 		return
 	}
-	if pause := p.count(frames, now.UnixMilli(), float32(rate)); pause > 0 {
+	if pause := p.count(frames, now, float32(rate)); pause > 0 {
 		time.Sleep(pause)
 	}
 }
 
-func (p *pace) count(frames int, now int64, rate float32) (pause time.Duration) {
+func (p *pace) count(frames int, now instant, rate float32) (pause time.Duration) {
 	if gone := now - p.at; gone > 0 {
-		p.spent = max(0, p.spent-float32(gone)*rate/1000)
+		p.spent = max(0, p.spent-float32(gone.Seconds())*rate)
 		p.at = now
 	}
 	p.spent += float32(frames)

@@ -152,7 +152,7 @@ const freshEvery = 10 * time.Second
 // waiting for the next one never lets it shrink; most clients are silent for most of the time, and a
 // fresh goroutine waits on half the memory.
 func (s *Socket) stale() bool {
-	if s.input.buffer != nil || s.heard.Sub(s.fresh) < freshEvery {
+	if s.input.buffer != nil || s.heard-s.fresh < freshEvery {
 		return false
 	}
 	s.fresh = s.heard
@@ -193,7 +193,7 @@ func (s *Socket) take() (code CloseCode, over bool) {
 		s.alive(now)
 	}
 	s.Flush()
-	s.pace.keep(frames, now, s.server.opts.MessageRate)
+	s.pace.keep(frames, s.server.instant(now), s.server.opts.MessageRate)
 	return 0, false
 }
 
@@ -236,10 +236,11 @@ func (s *Socket) answerClose(payload []byte) CloseCode {
 // than reading a small frame does.
 func (s *Socket) alive(now time.Time) {
 	idle := s.server.opts.IdleTimeout
-	if now.Sub(s.heard) < idle/64 {
+	at := s.server.instant(now)
+	if at-s.heard < idle/64 {
 		return
 	}
-	s.heard = now
+	s.heard = at
 	s.mu.Lock()
 	if !s.closing {
 		_ = s.net.SetReadDeadline(now.Add(idle))

@@ -65,16 +65,25 @@ type Server struct {
 	readers  sync.WaitGroup
 	ends     ends
 	wholes   wholes
+	began    time.Time
 
 	mu       sync.Mutex
 	sockets  map[*Socket]struct{}
 	draining bool
 }
 
+// instant is a moment by a Server's own clock, in a third of a time.Time's memory. It does not go back where
+// the machine's clock is set back, and 0 is longer ago than anything that is waited for.
+type instant = time.Duration
+
+const longAgo = 24 * time.Hour
+
+func (v *Server) instant(t time.Time) instant { return longAgo + t.Sub(v.began) }
+
 // NewServer makes a server whose sockets are written by w.
 func NewServer(o Options, w *Writers) *Server {
 	return &Server{
-		opts: o, metrics: o.Metrics, writers: w, wholes: wholes{most: o.WaitingBytes},
+		opts: o, metrics: o.Metrics, writers: w, began: time.Now(), wholes: wholes{most: o.WaitingBytes},
 		// No EnableCompression: a client that offers permessage-deflate does not get it. A compressed
 		// frame may say in a kilobyte what costs a megabyte.
 		upgrader: websocket.Upgrader{
@@ -103,7 +112,7 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "an upgrade has no body", http.StatusBadRequest)
 		return
 	}
-	s := &Socket{server: v, address: peer.Address(r)}
+	s := &Socket{server: v, address: peer.Address(r).As16()}
 	if !v.admit(s, w, r) {
 		s.guest.Leave()
 		return
@@ -132,7 +141,7 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (v *Server) admit(s *Socket, w http.ResponseWriter, r *http.Request) bool {
 	if v.opts.Guard != nil {
 		var refused *bounds.Refused
-		if s.guest, refused = v.opts.Guard.Connect(s.address); refused != nil {
+		if s.guest, refused = v.opts.Guard.Connect(peer.Address(r)); refused != nil {
 			v.tooMuch(s, w, refused)
 			return false
 		}

@@ -14,23 +14,24 @@ import (
 )
 
 // Socket is one client's WebSocket. One goroutine reads it; the server's Writers write it. It holds
-// no buffer while it is idle.
+// no buffer while it is idle, and its fields are kept few and small: there are tens of thousands, each
+// rounded up to a size of the allocator's (384 bytes).
 type Socket struct {
-	server  *Server
-	net     net.Conn
-	raw     syscall.RawConn // nil where the connection has no file descriptor
-	version phoenix.Version
-	input   input
-	topics  []*Topic  // the read goroutine's alone
-	heard   time.Time // when the read deadline was last moved; the read goroutine's alone
-	fresh   time.Time // when that goroutine was last changed for a fresh one
-	pace    pace      // of its messages; the read goroutine's alone
-	address netip.Addr
-	guest   bounds.Guest // its places; the read goroutine's alone
+	server *Server
+	net    net.Conn
+	raw    syscall.RawConn // nil where the connection has no file descriptor
+	input  input
+	topics []*Topic     // the read goroutine's alone
+	heard  instant      // when the read deadline was last moved; the read goroutine's alone
+	fresh  instant      // when that goroutine was last changed for a fresh one
+	pace   pace         // of its messages; the read goroutine's alone
+	guest  bounds.Guest // its places; the read goroutine's alone
 
 	// Identity is what the connect step found out about the client.
 	identity any
-	expiry   *end        // of an identity that ends
+	expiry   *end     // of an identity that ends
+	address  [16]byte // of the client; an IPv4 address in the form of IPv6
+	version  phoenix.Version
 	started  atomic.Bool // the handshake is over: all writes go through the queue
 
 	mu        sync.Mutex
@@ -39,13 +40,13 @@ type Socket struct {
 	whole     int // of what waits, bytes that do not count against the bound
 	reserved  int // of those, what counts for all sockets together
 	waits     *list.Element
-	hungry    []*Topic // whose Offer was not taken
-	composed  bool     // a channel uses Offer: what waits is better here than in the kernel
-	scheduled bool     // a writer or the slow path has it
-	closing   bool     // a close frame is queued or written: nothing may follow
-	reason    Reason
-	ended     bool // the reader is gone: close when written
-	closed    bool // the connection is closed
+	hungry    []*Topic  // whose Offer was not taken
+	composed  bool      // a channel uses Offer: what waits is better here than in the kernel
+	scheduled bool      // a writer or the slow path has it
+	closing   bool      // a close frame is queued or written: nothing may follow
+	ended     bool      // the reader is gone: close when written
+	closed    bool      // the connection is closed
+	code      CloseCode // that it was closed with from here; 0: it was not
 }
 
 // Identity is what the connect step found out about the client; nil without one.
@@ -61,7 +62,7 @@ func (s *Socket) user() string {
 
 // suspect tells of something that an attack may be behind.
 func (s *Socket) suspect(event string, attrs ...any) {
-	attrs = append(attrs, "address", s.address.String())
+	attrs = append(attrs, "address", netip.AddrFrom16(s.address).Unmap().String())
 	if user := s.user(); user != "" {
 		attrs = append(attrs, "user_id", user)
 	}
@@ -122,7 +123,7 @@ func (s *Socket) shut(why Reason) {
 	if s.closing || s.closed {
 		return
 	}
-	s.closing, s.reason = true, why
+	s.closing, s.code = true, why.Code
 	s.push(closeFrame(why.Code, why.Text))
 	// The reader waits for the client's close frame, but not forever.
 	_ = s.net.SetReadDeadline(time.Now().Add(closeWait))
@@ -169,8 +170,8 @@ func (s *Socket) serve() {
 	s.topics = nil
 	s.Flush()
 	s.mu.Lock()
-	if s.reason.Code != 0 {
-		code = s.reason.Code
+	if s.code != 0 {
+		code = s.code
 	}
 	s.bound(time.Now().Add(closeWait)) // what is being written to a blocked client
 	s.ended = true

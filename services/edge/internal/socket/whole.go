@@ -80,7 +80,7 @@ func (w *wholes) over() *Socket {
 func (s *Socket) abandon() {
 	s.server.metrics.QueueOverflows.Inc()
 	if !s.closing {
-		s.reason = ReasonTooSlow
+		s.code = ReasonTooSlow.Code
 	}
 	s.broken()
 }

@@ -10,7 +10,7 @@ export interface FlowSessionOptions extends Omit<ConnectOptions, "token"> {
   readonly flowId: string;
   /** The access token, or what gives it: asked anew for every connection, so that a session comes back by itself after
    * its token has expired. */
-  readonly token?: string | (() => string | Promise<string>);
+  readonly token?: string | (() => string | undefined | Promise<string | undefined>);
   /** What the others see of this person. Without it the tab is not shown, and sees nobody. */
   readonly user?: User;
   /**

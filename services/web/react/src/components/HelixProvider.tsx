@@ -11,7 +11,7 @@ export interface HelixProviderProps<N extends Node, E extends Edge> {
 
 /** HelixProvider hands a session to the components and hooks below it, custom nodes too. */
 export function HelixProvider<N extends Node, E extends Edge>({ flow, children }: HelixProviderProps<N, E>) {
-  return <Context value={flow as unknown as FlowSession}>{children}</Context>;
+  return <Context.Provider value={flow as unknown as FlowSession}>{children}</Context.Provider>; // React 18 knows it by this name alone
 }
 
 /** useHelix gives the session of the HelixProvider around. */
