@@ -131,7 +131,7 @@ export const text = {
     fit: "Show everything",
     minimap: "Overview",
     emptyTitle: "An empty canvas",
-    empty: "Pick a node on the left, or drag it to where you want it. Everybody with the link sees it at once.",
+    empty: "Pick a node from the list, or drag it to where you want it. Everybody with the link sees it at once.",
     emptyReadOnly: "There is nothing in this flow yet.",
     loading: "Opening the flow …",
     deleteFlow: "Delete flow …",

@@ -81,6 +81,8 @@ func TestDrain_takesNobodyWhileItWaits_andServesThoseWhoAreThere(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	c := s.dial(t, v2)
+	c.send(`["1","1","echo:a","phx_join",{}]`)
+	c.expect(`["1","1","echo:a","phx_reply",{"response":{},"status":"ok"}]`)
 	_, hurry, ended := draining(t, s, 0, socket.Drain{Delay: time.Hour, Over: time.Hour})
 	for {
 		extra, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.http.URL, "http")+"/", nil)
@@ -92,8 +94,8 @@ func TestDrain_takesNobodyWhileItWaits_andServesThoseWhoAreThere(t *testing.T) {
 		}
 		_ = extra.Close() // it came before the drain had begun
 	}
-	c.send(`["1","1","echo:a","phx_join",{}]`)
-	c.expect(`["1","1","echo:a","phx_reply",{"response":{},"status":"ok"}]`)
+	c.send(`["1","2","echo:a","echo",{"still":"here"}]`)
+	c.expect(`["1","2","echo:a","phx_reply",{"response":{"still":"here"},"status":"ok"}]`)
 	hurry()
 	c.expectClose(1012)
 	<-ended

@@ -4,6 +4,7 @@ import "@xyflow/react/dist/base.css";
 import { Cursors, Selections } from "@helix/react";
 import { useEditor } from "../editor/context.ts";
 import type { BuilderEdge, BuilderNode } from "../editor/types.ts";
+import { useSteadyNodes } from "../editor/useSteadyNodes.ts";
 import { GROUP, grid, kindOf, type Point } from "../model/document.ts";
 import { isKind, kinds } from "../model/kinds.ts";
 import { text } from "../text.ts";
@@ -37,7 +38,8 @@ export function Canvas() {
   const { screenToFlowPosition } = useReactFlow<BuilderNode, BuilderEdge>();
   const { nodes, edges, editable } = flow;
   const drawn = useMemo(() => decorate(nodes), [nodes]);
-  const drawnEdges = useMemo(() => decorateEdges(edges, nodes), [edges, nodes]);
+  const steady = useSteadyNodes(nodes);
+  const drawnEdges = useMemo(() => decorateEdges(edges, steady), [edges, steady]);
   const far = useStore((state) => state.transform[2] < READABLE);
   const [quick, setQuick] = useState<{ at: Point; screen: Point; from: { id: string; direction: "out" | "in" } }>();
   const [full] = useState(nodes.length > 0); // where nothing is yet, what comes first stays where it is put

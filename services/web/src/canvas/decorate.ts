@@ -36,10 +36,11 @@ export function decorateEdges(edges: readonly BuilderEdge[], nodes: readonly Bui
   const out: BuilderEdge[] = [];
   for (const edge of edges) {
     if (connectionProblem(edge, [], isConnectable)) continue;
+    const ariaLabel = text.editor.edgeFrom(name(edge.source), name(edge.target));
     let drawn = drawnEdges.get(edge);
-    if (!drawn) {
+    if (drawn?.ariaLabel !== ariaLabel) {
       const { sourceHandle: _source, targetHandle: _target, ...rest } = edge; // our nodes have one handle a side
-      drawn = { ...rest, type: "labelled", ariaLabel: text.editor.edgeFrom(name(edge.source), name(edge.target)) };
+      drawn = { ...rest, type: "labelled", ariaLabel };
       drawnEdges.set(edge, drawn);
     }
     out.push(drawn);
