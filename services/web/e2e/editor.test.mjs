@@ -138,9 +138,10 @@ test("the main paths work without a mouse", async (t) => {
 });
 
 test("axe finds nothing serious, in light and in dark", async (t) => {
+  await fetch(`${edge.http}/api/flows/looked-at`, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ title: "Looked at", nodes: {}, edges: {} }) });
   for (const colorScheme of ["light", "dark"]) {
     const a = await visit(t, browser, edge, { colorScheme });
-    await a.page.locator(".card").first().waitFor();
+    await a.card("Looked at").waitFor();
     assert.deepEqual(await serious(a.page), [], `start, ${colorScheme}`);
     await a.fromTemplate("Research agent");
     await a.select("Doubt it");
