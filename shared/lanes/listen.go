@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -240,11 +241,12 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	l := k.listener
 	ctx, cancel := context.WithCancel(l.ctx)
 	defer cancel()
-	var at string // where the server is that this connection goes to
+	var at atomic.Value // a string: where the server is that this connection goes to
+	at.Store("")
 	ctx = context.WithValue(ctx, ownAddr{}, &at)
 	var ps *redis.PubSub
 	if l.cluster != nil {
-		at = l.watch.of(ctx, k.probe())
+		at.Store(l.watch.of(ctx, k.probe()))
 		ps = l.client.SSubscribe(ctx)
 	} else {
 		ps = l.client.Subscribe(ctx)
@@ -263,7 +265,7 @@ func (k *link) serve(again bool) (connected bool, err error) {
 	writing := make(chan error, 1)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		writing <- k.write(ctx, ps, at)
+		writing <- k.write(ctx, ps, &at)
 		_ = ps.Close() // wakes the reader
 	})
 	defer writer.Wait()
@@ -292,7 +294,7 @@ func (k *link) probe() string { return "{" + k.key + "}" }
 // write brings the connection to what is wanted, pings, and looks whether the server at the other end is
 // still the one that the channels are published on. A lane's connection ends with errIdle when nothing was
 // wanted of it for about as long as a ping is apart: flows come and go.
-func (k *link) write(ctx context.Context, ps *redis.PubSub, at string) error {
+func (k *link) write(ctx context.Context, ps *redis.PubSub, at *atomic.Value) error {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	look := time.NewTicker(lookEvery)
@@ -310,7 +312,7 @@ func (k *link) write(ctx context.Context, ps *redis.PubSub, at string) error {
 			}
 			err = ps.Ping(ctx)
 		case <-look.C:
-			if now := k.listener.watch.of(ctx, k.probe()); now != at && now != "" {
+			if now := k.listener.watch.of(ctx, k.probe()); now != at.Load() && now != "" {
 				return errMoved
 			}
 		}

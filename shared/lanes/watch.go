@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,8 +30,8 @@ func watchMaster(c *redis.Client) *watch {
 	w := &watch{}
 	c.AddHook(dialHook(func(ctx context.Context, conn net.Conn) {
 		addr := conn.RemoteAddr().String()
-		if own, ok := ctx.Value(ownAddr{}).(*string); ok {
-			*own = addr
+		if own, ok := ctx.Value(ownAddr{}).(*atomic.Value); ok {
+			own.Store(addr)
 		}
 		w.mu.Lock()
 		w.master = addr
@@ -39,7 +40,8 @@ func watchMaster(c *redis.Client) *watch {
 	return w
 }
 
-// ownAddr is the context key under which a subscriber connection learns where it went.
+// ownAddr is the context key under which a subscriber connection learns where it went, as a string; it may
+// be told again while it is read, for go-redis makes a broken one anew.
 type ownAddr struct{}
 
 // of says where a channel's server is now; "" where that is not known, or there is only one.

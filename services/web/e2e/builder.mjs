@@ -25,16 +25,18 @@ export async function launch() {
  */
 export async function visit(t, browser, edge, { name = "Ann Baker", color = "#c2410c", network = "whole", path = "/", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
-  await context.addInitScript((me) => { if (!localStorage.getItem("helix.me")) localStorage.setItem("helix.me", JSON.stringify(me)); }, { name, color });
+  await context.addInitScript((me) => { if (location.protocol.startsWith("http") && !localStorage.getItem("helix.me")) localStorage.setItem("helix.me", JSON.stringify(me)); }, { name, color });
   const complaints = [];
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  page.on("console", (message) => {
-    if (!["error", "warning"].includes(message.type())) return;
-    if (network === "cut" && OF_THE_NETWORK.test(message.text())) return;
-    complaints.push(message.text());
+  context.on("page", (page) => { // each tab
+    page.setDefaultTimeout(PATIENCE);
+    page.on("console", (message) => {
+      if (!["error", "warning"].includes(message.type())) return;
+      if (network === "cut" && OF_THE_NETWORK.test(message.text())) return;
+      complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(`${error.stack ?? error}`));
   });
-  page.on("pageerror", (error) => complaints.push(`${error.stack ?? error}`));
+  const page = await context.newPage();
   t.after(async () => {
     await context.close();
     assert.deepEqual(complaints, [], `what the page of ${name} complained about`);
@@ -46,6 +48,37 @@ export async function visit(t, browser, edge, { name = "Ann Baker", color = "#c2
 /** Builder is one person's page. */
 class Builder {
   constructor(page, edge, context) { Object.assign(this, { page, edge, context }); }
+
+  /** tab opens another tab of the same person. */
+  async tab(path) {
+    const page = await this.context.newPage();
+    await page.goto(this.edge.http + path);
+    const one = new Builder(page, this.edge, this.context);
+    await one.opened();
+    return one;
+  }
+
+  /** line gives the line that this person's sockets, those of now and later, go over: it can be cut and mended. */
+  async line() {
+    const open = new Set();
+    let whole = true;
+    await this.context.routeWebSocket(/\/socket\//, (socket) => {
+      if (!whole) {
+        void socket.close({ code: 4000 });
+        return;
+      }
+      socket.connectToServer();
+      open.add(socket);
+    });
+    return {
+      async cut() {
+        whole = false;
+        await Promise.all([...open].map((socket) => socket.close({ code: 4000 }).catch(() => undefined)));
+        open.clear();
+      },
+      mend() { whole = true; },
+    };
+  }
 
   // The start page.
 
@@ -163,6 +196,9 @@ class Builder {
 
   /** press presses a shortcut on the canvas: Mod is Control here. */
   async press(keys) { await this.page.keyboard.press(keys.replace("Mod", "Control")); }
+
+  /** tryNow connects at once where the page waits for its next try. */
+  async tryNow() { await this.page.getByRole("button", { name: "Try now" }).click({ timeout: 1000 }).catch(() => undefined); } // or it was quicker by itself
 
   /** told waits for a message. */
   told(words) { return this.page.getByRole("status", { name: "Messages" }).getByText(words).waitFor(); }

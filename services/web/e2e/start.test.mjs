@@ -81,6 +81,51 @@ test("an id that is refused is said to be refused", async (t) => {
   await a.noticed("There is no flow at this address");
 });
 
+test("the page loads what is the edge's own alone: a strict content policy, hashed files that are kept for ever", async (t) => {
+  const a = await visit(t, browser, edge);
+  const answers = [];
+  a.page.on("response", (response) => { answers.push(response); });
+  const index = await a.page.reload();
+  await a.fromTemplate("Support triage"); // a policy that is broken is said in the console, which fails the test
+  const policy = index.headers()["content-security-policy"] ?? "";
+  assert.match(policy, /default-src 'none'|default-src 'self'/);
+  assert.doesNotMatch(policy, /script-src[^;]*(unsafe|\*|https?:)/);
+  assert.doesNotMatch(policy, /style-src[^;]*(\*|https?:)/);
+  assert.match(policy, /frame-ancestors|default-src/);
+  assert.match(index.headers()["cache-control"] ?? "", /no-cache/);
+  const assets = answers.filter((answer) => new URL(answer.url()).pathname.startsWith("/assets/"));
+  assert.ok(assets.length >= 4, "scripts and styles of the start page and of the editor");
+  for (const answer of assets) {
+    const headers = await answer.allHeaders();
+    assert.match(answer.url(), /-[\w-]{8,}\.\w+$/);
+    assert.match(headers["cache-control"] ?? "", /immutable/, answer.url());
+    if (/\.(js|css)$/.test(answer.url())) assert.match(headers["content-encoding"] ?? "", /^(br|gzip)$/, answer.url());
+  }
+  for (const answer of answers) if (!answer.url().startsWith("data:")) assert.ok(answer.url().startsWith(edge.http), answer.url());
+  t.diagnostic(policy);
+});
+
+test("a flow that opens shifts nothing, and neither does what others do", async (t) => {
+  const a = await visit(t, browser, edge);
+  await a.context.addInitScript(() => {
+    globalThis.shift = 0;
+    new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.shift += entry.value; }).observe({ type: "layout-shift", buffered: true });
+  });
+  const path = await a.fromTemplate("Lead qualification");
+  await a.status("live");
+  await a.page.reload();
+  await a.opened();
+  await a.status("live");
+  const b = await visit(t, browser, edge, { name: "Bob Cole", path });
+  await b.opened();
+  await a.page.getByRole("button", { name: /People in this flow: .*Bob Cole/ }).waitFor();
+  await b.rename("Score the lead", "A much longer name than it had before");
+  await a.node("A much longer name than it had before").waitFor();
+  const shift = await a.page.evaluate(() => globalThis.shift);
+  t.diagnostic(`layout shift ${shift.toFixed(4)}`);
+  assert.ok(shift < 0.02, `layout shift of ${shift}`);
+});
+
 test("the start page needs little: under 300 KB of script, compressed, and no layout shift", async (t) => {
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
   t.after(() => context.close());

@@ -150,6 +150,7 @@ export const text = {
     nodeLabel: (label: string, kind: string) => `${label}, ${kind}`,
     comments: (n: number) => count(n, "comment", "comments"),
     quickAdd: "What comes next?",
+    ofArrays: { title: "Drawn by another app", about: "That app writes the whole flow at once, so an edit here would be lost, or undo others’. You can watch it, or continue in a copy.", copy: "Continue in a copy" },
   },
 
   selection: {
@@ -214,6 +215,7 @@ export const text = {
     offlineIn: (seconds: number) => `Offline, next try in ${String(seconds)} s`,
     offlineTrying: "Connecting again",
     offlineKept: "Keep working: your changes are kept in this browser and go out when the connection is back.",
+    offlineOpening: "The flow comes when the connection is back. What you changed before is kept in this browser and goes out then.",
     offlineNothing: "Keep working: what you change is kept in this browser and goes out when the connection is back.",
     readOnly: "View only",
     refused: "Not connected",

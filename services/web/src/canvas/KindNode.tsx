@@ -43,9 +43,11 @@ export function NameInput({ id, label }: { readonly id: string; readonly label: 
   const input = useRef<HTMLInputElement>(null);
   const done = useRef(false);
   useEffect(() => { input.current?.select(); }, []);
-  const end = (keep: boolean) => {
+  const end = (keep: boolean, by?: "key") => {
     if (done.current) return;
     done.current = true;
+    // Who uses the keyboard stays where they are, on the node.
+    if (by) input.current?.closest<HTMLElement>(".react-flow__node")?.focus({ preventScroll: true });
     const value = input.current?.value.trim() ?? "";
     if (keep && value !== label) ui?.rename(id, value);
     ui?.stopRenaming();
@@ -61,8 +63,8 @@ export function NameInput({ id, label }: { readonly id: string; readonly label: 
       onBlur={() => { end(true); }}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === "Enter") end(true);
-        if (event.key === "Escape") end(false);
+        if (event.key === "Enter") end(true, "key");
+        if (event.key === "Escape") end(false, "key");
       }}
     />
   );

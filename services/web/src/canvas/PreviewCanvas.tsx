@@ -1,7 +1,8 @@
 import { useMemo } from "react";
 import { Background, BackgroundVariant, ReactFlow, ReactFlowProvider } from "@xyflow/react";
 import { RotateCcw, X } from "lucide-react";
-import { grid, readDocument } from "../model/document.ts";
+import { elementsOf } from "../editor/elements.ts";
+import { grid } from "../model/document.ts";
 import type { Preview } from "../panels/History.tsx";
 import { text } from "../text.ts";
 import { fullTime } from "../time.ts";
@@ -18,11 +19,8 @@ interface PreviewCanvasProps {
 /** PreviewCanvas shows a kept version, to look at only. */
 export function PreviewCanvas({ preview, editable, onRestore, onClose }: PreviewCanvasProps) {
   const { nodes, edges } = useMemo(() => {
-    const document = readDocument(preview.document);
-    const all = Object.entries(document.nodes).map(([id, node]) => ({ id, ...node, position: node.position ?? { x: 0, y: 0 }, data: node.data ?? {} }));
-    // React Flow wants groups before what is in them.
-    const sorted = [...all.filter(({ parentId }) => parentId === undefined), ...all.filter(({ parentId }) => parentId !== undefined)];
-    return { nodes: decorate(sorted), edges: decorateEdges(Object.entries(document.edges).map(([id, edge]) => ({ id, ...edge })), all) };
+    const read = elementsOf(preview.document);
+    return { nodes: decorate(read.nodes), edges: decorateEdges(read.edges, read.nodes) };
   }, [preview]);
   const when = fullTime(preview.version.at);
   return (

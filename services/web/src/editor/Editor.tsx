@@ -91,7 +91,7 @@ export function Editor({ flow }: { readonly flow: BuilderFlow }) {
           <TopBar follow={follow} />
           <main className="editor-main" data-loaded={flow.loaded} data-nodes={flow.nodes.length} data-edges={flow.edges.length}>
             <div className="stage">
-              {flow.loaded ? <Canvas /> : <div className="page-loading" role="status">{flow.status.name !== "refused" && text.editor.loading}</div>}
+              {flow.loaded ? <Canvas /> : <div className="page-loading" role="status">{(flow.status.name === "joining" || flow.status.name === "live") && text.editor.loading}</div>}
               {empty && (
                 <div className="canvas-empty"><h2>{text.editor.emptyTitle}</h2><p>{flow.editable ? text.editor.empty : text.editor.emptyReadOnly}</p></div>
               )}

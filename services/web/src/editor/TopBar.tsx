@@ -1,12 +1,12 @@
 import { useState } from "react";
 import { ChevronLeft, Copy, Download, Ellipsis, FileImage, History as HistoryIcon, Image, Keyboard, Link2, Redo2, Search, Trash2, TriangleAlert, Undo2 } from "lucide-react";
-import { createFlow, deleteFlow } from "../api.ts";
+import { deleteFlow } from "../api.ts";
 import { exportFlow, type ExportFormat } from "../export.ts";
-import { MOST_TITLE, newId, type FlowDocument } from "../model/document.ts";
+import { MOST_TITLE, type FlowDocument } from "../model/document.ts";
 import { People, type Follow } from "../panels/People.tsx";
 import { StatusBadge } from "../panels/StatusBadge.tsx";
 import { addressOf, followLink, go } from "../router.ts";
-import { tellFailure } from "../start/useFlowActions.tsx";
+import { openCopy, tellFailure } from "../start/useFlowActions.tsx";
 import { text } from "../text.ts";
 import { copyText } from "../ui/clipboard.ts";
 import { Dialog } from "../ui/Dialog.tsx";
@@ -28,10 +28,7 @@ export function TopBar({ follow }: { readonly follow: Follow }) {
   const share = () => {
     copyText(location.origin + addressOf({ page: "flow", id: flowId })).then(() => { toast(text.editor.linkCopied); }, () => { toast(text.editor.copyFailed); });
   };
-  const duplicate = () => {
-    const id = newId("flow");
-    createFlow(id, { ...flow.document as FlowDocument, title: text.start.copyOf(title || text.untitled).slice(0, MOST_TITLE) }).then(() => { go({ page: "flow", id }); }, tellFailure);
-  };
+  const duplicate = () => { openCopy({ ...flow.document as FlowDocument, title }); };
   const key = (keys: string) => keysFor(keys).join(" ");
   return (
     <header className="top-bar">
@@ -65,6 +62,13 @@ export function TopBar({ follow }: { readonly follow: Follow }) {
             const then = (act: () => void) => () => { close(); act(); };
             return (
               <>
+                {flow.editable && (
+                  <div className="narrow-only">
+                    <MenuItem icon={<Undo2 size={15} />} disabled={!flow.canUndo} onSelect={then(flow.undo)}>{text.editor.undo}</MenuItem>
+                    <MenuItem icon={<Redo2 size={15} />} disabled={!flow.canRedo} onSelect={then(flow.redo)}>{text.editor.redo}</MenuItem>
+                    <hr />
+                  </div>
+                )}
                 <MenuItem icon={<Download size={15} />} onSelect={then(() => { exportAs("json"); })}>{text.start.exportJson}</MenuItem>
                 <MenuItem icon={<Image size={15} />} onSelect={then(() => { exportAs("png"); })}>{text.start.exportPng}</MenuItem>
                 <MenuItem icon={<FileImage size={15} />} onSelect={then(() => { exportAs("svg"); })}>{text.start.exportSvg}</MenuItem>

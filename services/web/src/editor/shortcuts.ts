@@ -1,4 +1,5 @@
 // The keyboard: one table, that the keys, the help sheet and the search read.
+import { flushSync } from "react-dom";
 import { text } from "../text.ts";
 import type { EditorParts } from "./context.ts";
 
@@ -34,7 +35,10 @@ export const shortcuts: readonly Shortcut[] = [
   { name: names.remove, group: "edit", keys: "Backspace", edits: true, hidden: true, run: ({ commands }) => { commands.remove(); } },
   { name: names.properties, group: "edit", keys: "Enter", onNode: true, hidden: true, run: ({ ui }) => { ui.setPanel("properties"); } },
   { name: names.rename, group: "edit", keys: "F2", edits: true, run: ({ flow, ui }) => { ui.setRenaming(flow.nodes.find((node) => node.selected)?.id); } },
-  { name: names.comment, group: "edit", keys: "C", edits: true, run: ({ ui }) => { ui.setPanel("properties"); requestAnimationFrame(() => { document.getElementById("new-comment")?.focus(); }); } },
+  { name: names.comment, group: "edit", keys: "C", edits: true, run: ({ ui }) => {
+    flushSync(() => { ui.setPanel("properties"); }); // what is typed next belongs into the field, and is no shortcut
+    document.getElementById("new-comment")?.focus();
+  } },
   { name: names.nudge, group: "edit", keys: keys.arrows },
   { name: names.escape, group: "edit", keys: "Escape", hidden: true, run: ({ flow, ui }) => { flow.select(); ui.setPanel(undefined); } },
 

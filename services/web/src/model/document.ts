@@ -114,6 +114,14 @@ export function readDocument(raw: unknown): { title: string; nodes: Record<strin
   return { title: typeof source["title"] === "string" ? source["title"].slice(0, MOST_TITLE) : "", nodes, edges };
 }
 
+/** inArrays says whether a plain client wrote this document: its nodes or edges are whole arrays. One edit by id would replace all of them. */
+export const inArrays = (raw: { readonly nodes?: unknown; readonly edges?: unknown }): boolean => Array.isArray(raw.nodes) || Array.isArray(raw.edges);
+
+/** toMaps gives a document in the builder's form: one that has it is given back as it is. */
+export function toMaps(raw: FlowDocument): FlowDocument {
+  return inArrays(raw) ? { ...raw, ...readDocument(raw) } : raw;
+}
+
 export function kindOf(node: { readonly type?: string | undefined }): Kind | undefined {
   return isKind(node.type) ? node.type : undefined;
 }

@@ -3,7 +3,7 @@ import { useCallback, useMemo, useState, type ReactNode } from "react";
 import { TriangleAlert } from "lucide-react";
 import { ApiError, changeFlow, createFlow, deleteFlow, getRawFlow, type FlowSummary } from "../api.ts";
 import { exportFlow, type ExportFormat } from "../export.ts";
-import { MOST_TITLE, newId, type FlowDocument } from "../model/document.ts";
+import { MOST_TITLE, newId, toMaps, type FlowDocument } from "../model/document.ts";
 import { readFlowFile } from "../model/import.ts";
 import { go } from "../router.ts";
 import { text } from "../text.ts";
@@ -26,6 +26,14 @@ export function tellFailure(error: unknown): void {
   toast(error instanceof ApiError ? error.message : error instanceof Error && error.message ? error.message : text.problem.other, { bad: true });
 }
 
+const copyTitle = (title: string) => text.start.copyOf(title || text.untitled).slice(0, MOST_TITLE);
+
+/** openCopy makes a copy of a flow and opens it. */
+export function openCopy(document: FlowDocument): void {
+  const id = newId("flow");
+  createFlow(id, { ...toMaps(document), title: copyTitle(document.title ?? "") }).then(() => { go({ page: "flow", id }); }, tellFailure);
+}
+
 export function useFlowActions({ change, refresh }: Flows): { readonly actions: FlowActions; readonly dialogs: ReactNode } {
   const [renaming, setRenaming] = useState<FlowSummary>();
   const [removing, setRemoving] = useState<FlowSummary>();
@@ -41,8 +49,8 @@ export function useFlowActions({ change, refresh }: Flows): { readonly actions: 
     remove: setRemoving,
     duplicate: (flow) => {
       void (async () => {
-        const title = text.start.copyOf(flow.title || text.untitled).slice(0, MOST_TITLE);
-        await createFlow(newId("flow"), { ...await getRawFlow(flow.id), title });
+        const title = copyTitle(flow.title);
+        await createFlow(newId("flow"), { ...toMaps(await getRawFlow(flow.id)), title });
         refresh();
         toast(text.start.duplicated(title));
       })().catch(tellFailure);
