@@ -224,9 +224,13 @@ func (e *edge) drain(ctx context.Context) {
 	e.metrics.Draining.Set(1)
 	began := time.Now()
 	e.log.Info("stopping: no new clients from here on")
-	e.sockets.Drain(ctx, socket.Drain{Delay: time.Duration(e.cfg.Shutdown.Delay), Over: time.Duration(e.cfg.Shutdown.Drain)}, func(sockets int) {
+	var waves socket.Drain // none where there is no other edge that clients could go to
+	if e.cfg.Redis.URL != "" {
+		waves = socket.Drain{Delay: time.Duration(e.cfg.Shutdown.Delay), Over: time.Duration(e.cfg.Shutdown.Drain)}
+	}
+	e.sockets.Drain(ctx, waves, func(sockets int) {
 		e.public.server.SetKeepAlivesEnabled(false)
-		e.log.Info("moving the clients to other edges", "sockets", sockets, "over", e.cfg.Shutdown.Drain)
+		e.log.Info("moving the clients to other edges", "sockets", sockets, "over", waves.Over)
 	})
 	goodbye, cancel := context.WithTimeout(ctx, time.Duration(e.cfg.Shutdown.Timeout))
 	defer cancel()

@@ -138,7 +138,8 @@ func TestEdge_stopsInOrder_itsClientsAreToldToComeBack(t *testing.T) {
 
 func TestEdge_thatDrains_isNotReadyAtOnce_butServesOnUntilItsClientsAreMoved(t *testing.T) {
 	t.Parallel()
-	r := start(t, "HELIX_SHUTDOWN_DELAY=10m")
+	redis := redistest.Start(t)
+	r := start(t, "HELIX_REDIS_URL="+redis.URL, "HELIX_SHUTDOWN_DELAY=10m")
 	c := r.dial()
 	c.ask(`["1","1","flow:f","phx_join",{}]`, `"status":"ok"`)
 	r.stop()
