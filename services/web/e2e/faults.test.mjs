@@ -117,7 +117,10 @@ test("a change that is too large is taken back and told, and the work goes on", 
   await a.told("That change was too large");
   await a.page.waitForFunction(() => [...document.querySelectorAll("textarea")].every(({ value }) => value === ""));
   await a.screenshot("too-large");
+  // One after another: what waits for the connection goes out as one change, which would be too large again.
+  await a.status("live");
   await a.property("Description", "y".repeat(2500));
+  await a.page.waitForFunction(async () => (await (await fetch(`/api${location.pathname}`)).text()).includes("yyy"));
   await a.property("Instructions", "z".repeat(2500));
   await a.told("This flow has reached its size limit");
   await a.rename("Agent", "Goes on");
